@@ -1,0 +1,33 @@
+"""What can go wrong, and the exit code that each kind ends with.
+
+    Exception
+    ├── HarnessError            4  could not evaluate
+    │   └── UsageError          2  the command, a file or a setting is wrong
+    ├── trainers.DataError      2  a row of preference data is wrong (where: file:line)
+    └── anything else           4  a bug; never 1, which would read as "reject"
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `harness compare` and friends; under pytest the codes are pytest's own."""
+
+    PROMOTE = 0
+    REJECT = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    NOT_EVALUATED = 4
+    INTERRUPTED = 130
+
+
+class HarnessError(Exception):
+    """The comparison could not be made; the message says where, what was expected, what came, what next."""
+
+    exit_code = ExitCode.NOT_EVALUATED
+
+
+class UsageError(HarnessError):
+    """The user's command, file or setting is wrong; one line says how to mend it."""
+
+    exit_code = ExitCode.USAGE
