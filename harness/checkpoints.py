@@ -1,0 +1,126 @@
+"""Checkpoint specs: what a user may write, and what it resolves to."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .convert import convert_gguf, smollm2_gguf
+from .errors import UsageError
+from .fingerprint import fingerprint, read_json_object
+
+_HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that can be evaluated."""
+
+    spec: str
+    """As the user named it."""
+    path: Path
+    """The folder with its files."""
+    fingerprint: str
+    """Hex digest of weights, tokenizer, template and adapter: same fingerprint, same answers."""
+    base: "Checkpoint | None" = None
+    """What an adapter is put on; None for a full model."""
+
+    @property
+    def root(self) -> "Checkpoint":
+        """The full model: the base of an adapter, else the checkpoint itself."""
+        return self.base.root if self.base else self
+
+    @cached_property
+    def training(self) -> dict[str, Any] | None:
+        """Its training.json, where it has one."""
+        file = self.path / "training.json"
+        return read_json_object(file) if file.exists() else None
+
+
+def resolve(spec: str) -> Checkpoint:
+    """The Checkpoint that `spec` names: a folder, an adapter folder, a GGUF file, `smollm2` or a hub id.
+
+    Raises UsageError, one line naming what was tried.
+    """
+    if spec == "smollm2":
+        return _full_model(spec, convert_gguf(smollm2_gguf()))
+    path = Path(spec).expanduser()
+    if spec and path.is_dir():
+        return _folder(spec, path)
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise UsageError(f"{spec}: expected a model folder or a .gguf file, got another kind of file")
+        return _full_model(spec, convert_gguf(path))
+    if match := _HUB_ID.fullmatch(spec):
+        return _folder(spec, _download(spec, match["repository"], match["revision"]))
+    raise UsageError(
+        f"{spec or '(empty)'}: no such checkpoint; tried a local folder or .gguf file, the built-in 'smollm2', and a hub id (org/name[@revision])"
+    )
+
+
+def resolve_baseline(candidate: Checkpoint) -> Checkpoint:
+    """The baseline read from the candidate: the start in its training.json, else an adapter's base.
+
+    Raises UsageError where neither is known: a gate without a baseline never passes.
+    """
+    if candidate.training and isinstance(start := candidate.training.get("model"), str):
+        return _resolve_beside(start, candidate.path)
+    if candidate.base:
+        return candidate.base
+    raise UsageError(f"{candidate.spec}: it does not say what it started from; name the baseline")
+
+
+def _folder(spec: str, path: Path) -> Checkpoint:
+    if (path / "adapter_config.json").exists():
+        return _adapter(spec, path)
+    if (path / "config.json").exists():
+        return _full_model(spec, path)
+    raise UsageError(f"{spec}: expected config.json (a model) or adapter_config.json (an adapter) in this folder")
+
+
+def _full_model(spec: str, path: Path) -> Checkpoint:
+    _require_safetensors(spec, path)
+    return Checkpoint(spec, path, fingerprint(path))
+
+
+def _adapter(spec: str, path: Path) -> Checkpoint:
+    _require_safetensors(spec, path)
+    training = read_json_object(path / "training.json") if (path / "training.json").exists() else {}
+    # adapter_config.json names a path of the machine it was trained on; training.json names the spec.
+    name = training.get("model") or read_json_object(path / "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{spec}: this adapter does not name its base; add \"model\" to its training.json")
+    try:
+        base = _resolve_beside(name, path)
+    except UsageError as error:
+        raise UsageError(f"{spec}: this adapter's base cannot be resolved: {error}") from error
+    return Checkpoint(spec, path, fingerprint(path, base.fingerprint), base)
+
+
+def _resolve_beside(spec: str, folder: Path) -> Checkpoint:
+    """Resolves a spec recorded in `folder`; a relative path may be meant from there."""
+    beside = folder / spec
+    return resolve(str(beside) if not Path(spec).exists() and beside.is_dir() else spec)
+
+
+def _require_safetensors(spec: str, path: Path) -> None:
+    if any(path.glob("*.safetensors")):
+        return
+    if any(path.glob("*.bin")) or any(path.glob("*.pt")):
+        raise UsageError(f"{spec}: only pickled weights (.bin), which can run code; convert them to safetensors")
+    raise UsageError(f"{spec}: no .safetensors weights in this folder")
+
+
+def _download(spec: str, repository: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(
+            f"{spec}: no such folder or file here, and not to be had from the hub ({type(error).__name__}: {reason})"
+        ) from error

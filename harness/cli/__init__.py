@@ -1,0 +1,88 @@
+"""The `harness` command: one file per command, heavy imports inside the commands."""
+
+import logging
+import shlex
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import ExitCode, HarnessError
+from ..judges.errors import JudgeDataError
+from ..trainers.errors import DataError, TrainingError
+from .compare import compare
+from .demo import demo
+from .runs import runs
+from .train import train
+
+app = typer.Typer(
+    help="Decides whether an aligned checkpoint may replace the one before it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(compare)
+app.command()(train)
+app.command()(demo)
+app.add_typer(runs, name="runs")
+
+
+@app.callback()
+def root(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is being done, on stderr.")] = False,
+) -> None:
+    """Options of every command."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """The console script. Whatever happens, the exit code is one of ExitCode's: a crash never reads as a decision."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    try:
+        result = app(arguments, prog_name="harness", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return _fail(ExitCode.INTERRUPTED, f"interrupted; what was finished is kept, to go on: {_command(arguments)}")
+    except typer.Exit as stop:
+        return stop.exit_code
+    except HarnessError as error:
+        return _fail(error.exit_code, str(error))
+    except (DataError, JudgeDataError) as error:
+        return _fail(ExitCode.USAGE, str(error))
+    except TrainingError as error:
+        return _fail(ExitCode.NOT_EVALUATED, str(error))
+    except Exception as error:
+        if (usage := _usage_message(error)) is not None:
+            return _fail(ExitCode.USAGE, usage)
+        traceback.print_exc()
+        return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: {type(error).__name__}: {error}")
+    return result if isinstance(result, int) else 0
+
+
+def _command(arguments: list[str]) -> str:
+    return shlex.join(["harness", *arguments])
+
+
+def _usage_message(error: Exception) -> str | None:
+    """The message of a wrong command line, as the command-line library words it; None for any other error."""
+    describe = getattr(error, "format_message", None)
+    return f"{describe()} (see --help)" if describe else None
+
+
+def _fail(code: int, message: str) -> int:
+    typer.echo(f"error: {message}" if code != ExitCode.INTERRUPTED else message, err=True)
+    return int(code)

@@ -1,0 +1,48 @@
+"""`harness compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ExitCode
+from ..settings import HELP, Settings
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The baseline: a folder, an adapter, a GGUF file, smollm2 or a hub id.")],
+    candidate: Annotated[str, typer.Argument(help="The checkpoint that would replace it.")],
+    profile: Annotated[str, typer.Option(help=HELP["profile"])] = "smoke",
+    gates: Annotated[str | None, typer.Option(help=HELP["gates"])] = None,
+    prompts: Annotated[str | None, typer.Option(help=HELP["prompts"])] = None,
+    pairs: Annotated[str | None, typer.Option(help=HELP["pairs"])] = None,
+    judge: Annotated[str | None, typer.Option(help=HELP["judge"])] = None,
+    dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    seed: Annotated[int, typer.Option(help=HELP["seed"])] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+) -> int:
+    """Compare two checkpoints; exit 0 promote, 1 reject, 2 usage error, 3 inconclusive, 4 could not evaluate."""
+    from ..checkpoints import resolve
+    from ..comparison import Comparison
+    from ..folders import results_folder
+    from ..store import Store
+    from ..summary import show_outcome
+    from .output import write_json
+
+    settings = Settings(profile, gates, prompts, pairs, judge, dtype, seed, no_cache)
+    baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
+    with Store(results_folder(), use_cache=not no_cache) as store:
+        comparison = Comparison(baseline_checkpoint, candidate_checkpoint, settings, store)
+        comparison.measure_all()
+        outcome = comparison.finish()
+    show_outcome(outcome)
+    if json:
+        write_json(json, outcome.summary)
+    return exit_code(outcome.summary["decision"])
+
+
+def exit_code(decision: str) -> int:
+    """The exit code of a decision."""
+    codes = {"promote": ExitCode.PROMOTE, "reject": ExitCode.REJECT, "inconclusive": ExitCode.INCONCLUSIVE}
+    return int(codes[decision])

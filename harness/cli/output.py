@@ -1,0 +1,18 @@
+"""What commands write beside the screen."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..fingerprint import write_atomically
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes `--json FILE`: the content of the screen under stable keys, with the schema's number."""
+    text = json.dumps({"schema": 1, **content}, indent=1, allow_nan=False)
+    try:
+        write_atomically(path, text + "\n")
+    except OSError as error:
+        raise UsageError(f"--json {path}: cannot be written ({error.strerror})") from error

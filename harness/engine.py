@@ -1,0 +1,265 @@
+"""The transformers engine: one load serves a base and its adapters; models load when first asked."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from .checkpoints import Checkpoint
+from .errors import HarnessError, UsageError
+from .items import Completion, FinishReason, Message, Prompt
+from .progress import Progress
+
+log = logging.getLogger(__name__)
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn; temperature 0 is greedy."""
+
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Inside, transformers and peft show neither progress bars nor advice: progress and logs are ours."""
+    verbosity = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+def pick_device() -> str:
+    """cuda, mps or cpu: the first that is there."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def pick_dtype(dtype: Dtype, device: str) -> Dtype:
+    """`dtype`, or for "auto" the fastest one that the hardware computes in natively."""
+    if dtype != "auto":
+        return dtype
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if device == "mps":
+        return "float16"
+    # Without AVX512-BF16 a CPU emulates bf16, several times slower than fp32.
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
+class Engine:
+    """Keeps the loaded models: one per root model, with any number of adapters on it."""
+
+    def __init__(self, *, dtype: Dtype = "auto", batch_size: int = 48) -> None:
+        self.device = pick_device()
+        self.dtype = pick_dtype(dtype, self.device)
+        self.batch_size = batch_size
+        self._models: dict[str, Any] = {}
+
+    def side(self, checkpoint: Checkpoint) -> "Side":
+        """A handle on one checkpoint; nothing is loaded yet."""
+        return Side(checkpoint, self)
+
+    @contextmanager
+    def active(self, checkpoint: Checkpoint) -> Iterator[Any]:
+        """The loaded causal LM (transformers) answering as `checkpoint`, its adapter switched on or off."""
+        root = checkpoint.root
+        if root.fingerprint not in self._models:
+            self._models[root.fingerprint] = self._load(root)
+        if checkpoint.base is not None:
+            self._put_on(checkpoint)
+        model = self._models[root.fingerprint]
+        if not hasattr(model, "peft_config"):
+            yield model
+        elif checkpoint.base is None:
+            with model.disable_adapter():
+                yield model.get_base_model()
+        else:
+            model.set_adapter(checkpoint.fingerprint)
+            yield model.get_base_model()
+
+    def _load(self, checkpoint: Checkpoint) -> Any:
+        try:
+            with quiet_transformers():
+                model = AutoModelForCausalLM.from_pretrained(
+                    checkpoint.path, dtype=getattr(torch, self.dtype), use_safetensors=True, trust_remote_code=False
+                )
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(f"{checkpoint.spec}: transformers cannot load this model: {reason}") from error
+        # A checkpoint's own sampling defaults (a repetition penalty, say) would be part of the difference.
+        model.generation_config = neutral_generation_config(model.generation_config)
+        return model.to(self.device).eval()
+
+    def _put_on(self, adapter: Checkpoint) -> None:
+        from peft import PeftModel
+
+        if adapter.base is None or adapter.base.base is not None:
+            raise UsageError(f"{adapter.spec}: an adapter on an adapter; merge the first one into its base")
+        model = self._models[adapter.root.fingerprint]
+        name = adapter.fingerprint
+        try:
+            with quiet_transformers():
+                if not isinstance(model, PeftModel):
+                    model = PeftModel.from_pretrained(model, adapter.path, adapter_name=name)
+                    self._models[adapter.root.fingerprint] = model.eval()
+                elif name not in model.peft_config:
+                    model.load_adapter(adapter.path, adapter_name=name)
+        except (ValueError, OSError, KeyError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(f"{adapter.spec}: this adapter does not fit {adapter.base.spec}: {reason}") from error
+
+
+def neutral_generation_config(own: GenerationConfig) -> GenerationConfig:
+    """The checkpoint's special tokens and nothing else of its generation_config."""
+    return GenerationConfig(
+        bos_token_id=own.bos_token_id,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=own.pad_token_id,
+        decoder_start_token_id=own.decoder_start_token_id,
+    )
+
+
+class Side:
+    """One checkpoint of a comparison, ready to answer."""
+
+    def __init__(self, checkpoint: Checkpoint, engine: Engine) -> None:
+        self.checkpoint = checkpoint
+        self._engine = engine
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What decides the answers, for cache keys: weights, dtype, device and the engine's version."""
+        return {
+            "fingerprint": self.checkpoint.fingerprint,
+            "dtype": self._engine.dtype,
+            "device": self._engine.device,
+            "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
+        }
+
+    @property
+    def batch_size(self) -> int:
+        return self._engine.batch_size
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The checkpoint's own tokenizer; an adapter without one uses its base's."""
+        own = self.checkpoint.path
+        folder = own if (own / "tokenizer_config.json").exists() else self.checkpoint.root.path
+        try:
+            with quiet_transformers():
+                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(f"{self.checkpoint.spec}: its tokenizer cannot be loaded: {reason}") from error
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    def active(self) -> contextlib.AbstractContextManager[Any]:
+        """The loaded transformers model with this side's adapter on (or off)."""
+        return self._engine.active(self.checkpoint)
+
+    def render(self, messages: Sequence[Message] | Sequence[Mapping[str, str]]) -> str:
+        """The conversation as this checkpoint's chat template writes it, up to where its answer begins."""
+        plain = [asdict(m) if isinstance(m, Message) else dict(m) for m in messages]
+        if self.tokenizer.chat_template:
+            return str(self.tokenizer.apply_chat_template(plain, add_generation_prompt=True, tokenize=False))
+        if len(plain) > 1:
+            raise HarnessError(f"{self.checkpoint.spec}: no chat template, so it cannot take a conversation of several turns")
+        return plain[0]["content"]
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        """The answers to `prompts` as ONE batch, in order; finish reason eos or length."""
+        inputs = self._encode([self.render(prompt.messages) for prompt in prompts])
+        with self.active() as model, torch.inference_mode(), quiet_transformers():
+            ends = _end_tokens(model, self.tokenizer)
+            torch.manual_seed(sampling.seed)
+            output = model.generate(**inputs, **_generation_arguments(sampling), eos_token_id=sorted(ends))
+        width = inputs["input_ids"].shape[1]
+        return [self._completion(p, row[width:].tolist(), ends) for p, row in zip(prompts, output, strict=True)]
+
+    def option_log_probs(
+        self,
+        conversations: Sequence[Sequence[Mapping[str, str]]],
+        options: Sequence[str],
+        *,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float64]:
+        """Log-probabilities (nats) [conversations, options] of each option's first token as the next token."""
+        ids = [self.tokenizer.encode(option, add_special_tokens=False)[0] for option in options]
+        if len(set(ids)) < len(ids):
+            raise HarnessError(f"{self.checkpoint.spec}: its tokenizer gives the options {list(options)} the same first token")
+        texts = [self.render(conversation) for conversation in conversations]
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        result = np.empty((len(texts), len(options)))
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            result[chosen] = self._next_token([texts[i] for i in chosen])[:, ids]
+            if progress:
+                progress(start + len(chosen), len(order))
+        return result
+
+    def _next_token(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        inputs = self._encode(texts)
+        with self.active() as model, torch.inference_mode():
+            positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+            logits = model(**inputs, position_ids=positions, logits_to_keep=1).logits[:, -1]
+            return np.asarray(torch.log_softmax(logits.float(), dim=-1).double().cpu().numpy())
+
+    def _encode(self, texts: Sequence[str]) -> dict[str, Any]:
+        special = not self.tokenizer.chat_template  # a template writes its own special tokens
+        encoded = self.tokenizer(list(texts), return_tensors="pt", padding=True, add_special_tokens=special)
+        return {key: encoded[key].to(self._engine.device) for key in ("input_ids", "attention_mask")}
+
+    def _completion(self, prompt: Prompt, ids: list[int], ends: set[int]) -> Completion:
+        # The first end token counts, not padding: in SmolLM2 pad is eos.
+        length = next((i for i, token in enumerate(ids) if token in ends), None)
+        reason: FinishReason = "length" if length is None else "eos"
+        text = self.tokenizer.decode(ids[:length], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        tokens = len(ids) if length is None else length
+        return Completion(prompt.id, prompt.content_hash, text, tokens, reason)
+
+
+def _generation_arguments(sampling: Sampling) -> dict[str, Any]:
+    if sampling.temperature == 0:
+        return {"max_new_tokens": sampling.max_new_tokens, "do_sample": False}
+    return {
+        "max_new_tokens": sampling.max_new_tokens,
+        "do_sample": True,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": 0,
+    }
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    own = model.generation_config.eos_token_id
+    listed = own if isinstance(own, list) else [own]
+    return {token for token in (*listed, tokenizer.eos_token_id) if token is not None}
+
+

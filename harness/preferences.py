@@ -1,0 +1,106 @@
+"""Preferences: the candidate's accuracy on held-out pairs, and its win rate with an audited judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine import Side
+from .errors import UsageError
+from .folders import SUITES
+from .items import content_hash
+from .progress import Progress
+from .store import Store
+from .trainers.data import PreferencePair, read_pairs
+
+_PAIRS_PER_BATCH = 8
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """Whether the candidate, measured against the baseline, prefers the chosen answer of one pair."""
+
+    pair: PreferencePair
+    chosen_gain: float
+    """log p(chosen) of the candidate - of the baseline, in nats, summed over response tokens."""
+    rejected_gain: float
+
+    @property
+    def score(self) -> float:
+        """1 if the chosen answer gained more than the rejected one, 0 if less, 0.5 if the same."""
+        return (1 + float(np.sign(self.chosen_gain - self.rejected_gain))) / 2
+
+
+def load_pairs(name_or_path: str) -> list[PreferencePair]:
+    """Preference pairs from a file, or the shipped `pairs_<name>.jsonl`. Raises DataError (file:line)."""
+    shipped = SUITES / "data" / f"pairs_{name_or_path}.jsonl"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    if not path.exists():
+        known = sorted(file.stem.removeprefix("pairs_") for file in shipped.parent.glob("pairs_*.jsonl"))
+        raise UsageError(f"{name_or_path}: no such file of pairs, nor a shipped set ({', '.join(known)})")
+    return read_pairs(path)
+
+
+def pair_scores(
+    baseline: Side, candidate: Side, pairs: Sequence[PreferencePair], store: Store, *, progress: Progress
+) -> list[PairScore]:
+    """One PairScore per pair, in order; progress counts pairs of both sides."""
+    total = 2 * len(pairs)
+    before = _log_probs(baseline, pairs, store, lambda done, _: progress(done, total))
+    gains = _log_probs(candidate, pairs, store, lambda done, _: progress(len(pairs) + done, total)) - before
+    return [PairScore(pair, float(c), float(r)) for pair, (c, r) in zip(pairs, gains, strict=True)]
+
+
+def _log_probs(
+    side: Side, pairs: Sequence[PreferencePair], store: Store, progress: Progress
+) -> NDArray[np.float64]:
+    """Summed response log-probabilities [pairs, 2] (chosen, rejected) of one side, through the cache."""
+    keys = [content_hash({"side": dict(side.identity), "pair": _content(pair)}) for pair in pairs]
+
+    def ask(missing: list[int]) -> list[list[float]]:
+        from .trainers.shared_prefix import pair_log_probs
+
+        asked = [pairs[i] for i in missing]
+        with side.active() as model:
+            values = pair_log_probs(
+                model, side.tokenizer, asked, batch_size=_PAIRS_PER_BATCH, progress=progress
+            )
+        return [[float(value) for value in row] for row in values]
+
+    rows = store.fetch("pair_log_probs", keys, ask)
+    progress(len(pairs), len(pairs))
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+
+def _content(pair: PreferencePair) -> dict[str, Any]:
+    return {key: value for key, value in asdict(pair).items() if key in ("prompt", "chosen", "rejected")}
+
+
+class CachedOptions:
+    """A Side as the judges' OptionScorer, its answers kept in the store."""
+
+    def __init__(self, side: Side, store: Store) -> None:
+        self.name = side.checkpoint.spec
+        self._side = side
+        self._store = store
+
+    def option_log_probs(
+        self,
+        conversations: Sequence[Sequence[Mapping[str, str]]],
+        options: Sequence[str],
+        *,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float64]:
+        """Log-probabilities (nats) [conversations, options] of each option as the next token."""
+        identity = {"side": dict(self._side.identity), "options": list(options)}
+        keys = [content_hash(identity | {"messages": [dict(m) for m in c]}) for c in conversations]
+
+        def ask(missing: list[int]) -> list[list[float]]:
+            asked = [conversations[i] for i in missing]
+            values = self._side.option_log_probs(asked, options, progress=progress)
+            return [[float(value) for value in row] for row in values]
+
+        return np.array(self._store.fetch("option_log_probs", keys, ask), dtype=np.float64)

@@ -1,0 +1,30 @@
+"""Progress bars with rates, on stderr."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total), both counted in the bar's unit."""
+
+
+@contextmanager
+def progress_bar(description: str, unit: str) -> Iterator[Progress]:
+    """A Progress that draws a bar; nothing is drawn for work that never reports."""
+    bar: tqdm | None = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            # The first report may hold cached answers: they must not count in the rate.
+            bar = tqdm(desc=description, total=total, unit=f" {unit}", initial=done, file=sys.stderr, dynamic_ncols=True)
+        else:
+            bar.update(done - bar.n)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,25 @@
+"""What a user may choose for a comparison, declared once for the command line and for pytest."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _choice(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one comparison; None means: what the profile says."""
+
+    profile: str = _choice("smoke", "How much to measure: smoke, standard or full.")
+    gates: str | None = _choice(None, "A gates.toml whose tables override the shipped ones.")
+    prompts: str | None = _choice(None, "The prompts: a JSONL file, or the name of a shipped set.")
+    pairs: str | None = _choice(None, "Held-out preference pairs: a JSONL file, or the name of a shipped set.")
+    judge: str | None = _choice(None, "The judge of the win rate, e.g. local:CHECKPOINT; audited before it counts.")
+    dtype: str = _choice("auto", "auto, float32, bfloat16 or float16.")
+    seed: int = _choice(0, "Seed of sampling.")
+    no_cache: bool = _choice(False, "Ask the models anew; read and write no cached answers.")
+
+
+HELP: dict[str, str] = {option.name: option.metadata["help"] for option in fields(Settings)}

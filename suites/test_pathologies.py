@@ -1,0 +1,8 @@
+"""No pathology may become more frequent than the gates allow."""
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["verbosity", "sycophancy", "evasion", "repetition", "degeneration"])
+def test_pathology(gate, name):
+    gate(f"pathology.{name}")

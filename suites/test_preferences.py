@@ -1,0 +1,13 @@
+"""The candidate must have learned to prefer good answers; a checkpoint that learned nothing is not promoted."""
+
+import pytest
+
+
+def test_prefers_the_chosen_answers_of_held_out_pairs(gate):
+    gate("preference.pair_accuracy")
+
+
+def test_wins_before_the_judge(gate, comparison):
+    if comparison.settings.judge is None:
+        pytest.skip("no judge asked for (--harness-judge local:CHECKPOINT)")
+    gate("preference.win_rate")
