@@ -1,1 +1,17 @@
-"""Paired differences with intervals. Pure numpy and scipy: arrays in, Estimates out, no I/O."""
+"""Paired differences and shares with intervals. Pure numpy and scipy: arrays in, Estimates out, no I/O."""
+
+from .estimate import Estimate
+from .intervals import exact_interval, mcnemar, t_interval, tango_interval, wilson_interval
+from .paired import candidate_share, mean_estimate, paired_estimate
+
+__all__ = [
+    "Estimate",
+    "candidate_share",
+    "exact_interval",
+    "mcnemar",
+    "mean_estimate",
+    "paired_estimate",
+    "t_interval",
+    "tango_interval",
+    "wilson_interval",
+]

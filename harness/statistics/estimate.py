@@ -1,6 +1,8 @@
 """The Estimate: a value with its error bar."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,11 @@ class Estimate:
     n: int
     """Scored items."""
     method: str
-    """"tango", "t", "wilson", …; the interval's name in the field."""
+    """How the interval was made: "tango", "t", "bounded", "wilson", "exact" or "none"."""
     baseline: float | None = None
     candidate: float | None = None
+    discordance: float | None = None
+    """Share of the items on which the two sides differ, where every value is 0 or 1; else None."""
     unscored: int = 0
     """Items that failed to get a score; they are in neither `value` nor `n`."""
     worst_low: float | None = None
@@ -31,3 +35,17 @@ class Estimate:
     """The smallest true difference that this n would have shown 80 % of the time; in the value's unit."""
     note: str = ""
     """Why there is no number, where there is none (e.g. "judge not admitted: accuracy 0.50 < 0.70")."""
+
+    @classmethod
+    def missing(cls, note: str, *, level: float = 0.95, unscored: int = 0) -> "Estimate":
+        """An Estimate without a number; `note` says why there is none."""
+        return cls(math.nan, math.nan, math.nan, level, n=0, method="none", unscored=unscored, note=note)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a number."""
+        return self.n > 0 and all(map(math.isfinite, (self.value, self.low, self.high)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, null where there is no number."""
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(self).items()}

@@ -1,0 +1,23 @@
+"""Gates: rules on Estimates, declared in gates.toml, that turn a comparison into a decision."""
+
+from .decision import Decision, GateResult, decide, decision, judge_gates
+from .gate import Gate, Kind, Severity, Status, gate_for, level_for
+from .profile import JudgeAdmission, Profile, ProfileSettings, load_profile
+
+__all__ = [
+    "Decision",
+    "Gate",
+    "GateResult",
+    "JudgeAdmission",
+    "Kind",
+    "Profile",
+    "ProfileSettings",
+    "Severity",
+    "Status",
+    "decide",
+    "decision",
+    "gate_for",
+    "judge_gates",
+    "level_for",
+    "load_profile",
+]

@@ -1,0 +1,179 @@
+"""Profiles: how much to measure and which gates decide, read from gates.toml."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UsageError
+from ..folders import SUITES
+from .gate import DIRECTIONS, Gate, family_of
+
+SHIPPED = SUITES / "gates.toml"
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+_TOP = ("gates", "profile", "judge")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ProfileSettings(BaseModel):
+    """How much a profile measures."""
+
+    model_config = _STRICT
+
+    prompts: str
+    """A shipped set's name, or a JSONL file."""
+    pairs: str
+    """A shipped set's name, or a JSONL file."""
+    tasks: tuple[str, ...] = Field(strict=False)
+    """Names of lm-eval tasks, or of the harness's own."""
+    max_new_tokens: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+
+
+class JudgeAdmission(BaseModel):
+    """What a judge must reach in its audit before its verdicts count; shares in [0, 1]."""
+
+    model_config = _STRICT
+
+    accuracy: float = Field(ge=0, le=1)
+    """At least, over all labelled pairs."""
+    agreement: float = Field(ge=0, le=1)
+    """At least, between the two orders of a pair."""
+    unscored: float = Field(ge=0, le=1)
+    """At most."""
+    canaries: float = Field(ge=0, le=1)
+    """At most, of the wins of texts that should never win."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profile of gates.toml."""
+
+    name: str
+    settings: ProfileSettings
+    judge: JudgeAdmission
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One table of one file. Of several, later ones override earlier ones key by key."""
+
+    file: str
+    keys: tuple[str, ...]
+    table: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        names = ".".join(key if re.fullmatch(r"[\w-]+", key, re.ASCII) else json.dumps(key) for key in self.keys)
+        return f"{self.file}: [{names}]" if self.keys else self.file
+
+    def child(self, key: str) -> "_Layer":
+        """The table `key` in this one, empty where there is none."""
+        value = self.table.get(key, {})
+        layer = _Layer(self.file, (*self.keys, key), value)
+        if not isinstance(value, dict):
+            raise UsageError(f"{layer.where} must be a table, got {_shown(value)}")
+        return layer
+
+    def without(self, key: str) -> "_Layer":
+        return _Layer(self.file, self.keys, {k: v for k, v in self.table.items() if k != key})
+
+
+def load_profile(name: str, path: str | Path | None = None) -> Profile:
+    """The profile `name` of the shipped gates.toml, overridden key by key by the file at `path`.
+
+    Within a file, `[profile.NAME.gates."METRIC"]` overrides `[gates."METRIC"]`. Raises UsageError, one line
+    with file, table and key, for whatever is wrong in either file, in its other profiles too.
+    """
+    files = [_read(file) for file in ([SHIPPED] if path is None else [SHIPPED, Path(path)])]
+    names = list(dict.fromkeys(known for file in files for known in file.child("profile").table))
+    profiles = {known: _profile(known, files) for known in names}
+    if name not in profiles:
+        raise UsageError(f"{files[-1].file}: no profile {name!r}; {_hint(name, names)}")
+    return profiles[name]
+
+
+def _profile(name: str, files: Sequence[_Layer]) -> Profile:
+    own = [file.child("profile").child(name) for file in files]
+    gates = [
+        layer
+        for file, profile in zip(files, own, strict=True)
+        for layer in (file.child("gates"), profile.child("gates"))
+    ]
+    patterns = dict.fromkeys(pattern for layer in gates for pattern in layer.table)
+    return Profile(
+        name=name,
+        settings=_build(ProfileSettings, [profile.without("gates") for profile in own]),
+        judge=_build(JudgeAdmission, [file.child("judge") for file in files]),
+        gates=tuple(_gate(pattern, [layer.child(pattern) for layer in gates]) for pattern in patterns),
+    )
+
+
+def _gate(pattern: str, layers: Sequence[_Layer]) -> Gate:
+    where = next(layer.where for layer in layers if layer.table or layer is layers[-1])
+    family = family_of(pattern)
+    if "*" not in family and family not in DIRECTIONS:
+        raise UsageError(f"{where}: unknown metric {pattern!r}; {_hint(family, DIRECTIONS)}")
+    return _build(Gate, layers, metric=pattern)
+
+
+def _build(model: type[_Model], layers: Sequence[_Layer], **fixed: str) -> _Model:
+    """The model out of the layers' tables. Raises UsageError that names the layer with the wrong key."""
+    fields = {key: value for layer in layers for key, value in layer.table.items()}
+    known = [key for key in model.model_fields if key not in fixed]
+    for layer in layers:
+        for key, value in layer.table.items():
+            if key not in known:
+                raise UsageError(f"{layer.where} {_unknown(key, value, layer, known)}")
+    try:
+        return model.model_validate(fields | fixed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        given = [layer for layer in layers if key in layer.table or (not key and layer.table)]
+        raise UsageError(f"{(given or layers)[-1].where} {_problem(first, key)}") from None
+
+
+def _unknown(key: str, value: Any, layer: _Layer, known: Iterable[str]) -> str:
+    if isinstance(value, dict) and "gates" in layer.keys:
+        return f'has a table {key!r}; write the whole metric in quotes: [gates."{layer.keys[-1]}.{key}"]'
+    return f"unknown key {key!r}; {_hint(key, known)}"
+
+
+def _problem(error: Any, key: str) -> str:
+    if error["type"] == "missing":
+        return f"'{key}' is missing"
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"'{key}' {message}, got {_shown(error['input'])}" if key else message
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _read(path: Path) -> _Layer:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the gates: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
+        detail = " ".join(str(error).split())
+        raise UsageError(f"{path}: not a valid TOML file: {detail}") from None
+    unknown = next((key for key in tables if key not in _TOP), None)
+    if unknown is not None:
+        raise UsageError(f"{path}: unknown table {unknown!r}; {_hint(unknown, _TOP)}")
+    return _Layer(str(path), (), tables)

@@ -1,0 +1,137 @@
+"""One sentence per GateResult, with the numbers."""
+
+import math
+
+from ..statistics.estimate import Estimate
+from .gate import Gate, Status, family_of
+
+_NAMES = {"tax.pooled": "the pooled benchmark score"}
+_ITEMS = {
+    "pathology": "prompts",
+    "probe": "prompts",
+    "tax": "documents",
+    "preference": "prompts",
+    "training": "values",
+}
+
+
+def explain(
+    estimate: Estimate,
+    gate: Gate,
+    metric: str,
+    *,
+    status: Status,
+    limit: float | None,
+    lack: str | None,
+    needed: int | None,
+) -> str:
+    """E.g. "sycophancy rose by 31 points [22, 40] on 96 prompts; at most 10 allowed"."""
+    two_sided = estimate.baseline is not None
+    observed = _change(estimate, metric) if two_sided else _level(estimate, metric)
+    parts = [f"{observed} on {estimate.n} {items_of(metric)}"]
+    if limit is not None:
+        parts.append(_demand(estimate, gate, metric, limit))
+    if lack:
+        parts.append(lack)
+    elif status == "inconclusive":
+        parts.append(_remedy(estimate, metric, needed))
+    return "; ".join(parts)
+
+
+def not_measured(metric: str, estimate: Estimate | None) -> str:
+    """Why there is no number."""
+    if estimate is not None and estimate.note:
+        return f"{name_of(metric)} was not measured: {estimate.note}"
+    return f"no metric that '{metric}' covers was measured" if "*" in metric else f"{metric} was not measured"
+
+
+def shortage(estimate: Estimate, gate: Gate, metric: str) -> str | None:
+    """What forbids a decision whatever the interval says: too many unscored items, too few scored ones."""
+    total = estimate.n + estimate.unscored
+    if estimate.unscored > gate.max_unscored * total:
+        share = f"{_number(100 * estimate.unscored / total)} %"
+        allowed = f"{_number(100 * gate.max_unscored)} %"
+        return f"{estimate.unscored} of {total} have no score ({share}), at most {allowed} may"
+    if estimate.n < gate.min_n:
+        return f"too few: at least {gate.min_n} {items_of(metric)} are needed"
+    return None
+
+
+def name_of(metric: str) -> str:
+    """A metric's name in a sentence: `sycophancy`, `harness_arithmetic acc`, `pair accuracy`."""
+    if metric in _NAMES:
+        return _NAMES[metric]
+    family, _, rest = metric.partition(".")
+    if family == "preference":
+        return rest.replace("_", " ")
+    return rest.replace(".", " ") or metric
+
+
+def items_of(metric: str) -> str:
+    """What a metric's items are called."""
+    return "pairs" if metric == "preference.pair_accuracy" else _ITEMS.get(family_of(metric), "items")
+
+
+def _change(estimate: Estimate, metric: str) -> str:
+    """The interval in the verb's direction, so that "fell by 8 points [5, 11]" needs no signs."""
+    value, low, high = estimate.value, estimate.low, estimate.high
+    if value == 0:
+        return f"{name_of(metric)} did not change [{_scaled(low, metric)}, {_scaled(high, metric)}]"
+    verb = "rose"
+    if value < 0:
+        verb, value, low, high = "fell", -value, -high, -low
+    interval = f"[{_scaled(low, metric)}, {_scaled(high, metric)}]"
+    return f"{name_of(metric)} {verb} by {_scaled(value, metric)}{_unit(value, metric)} {interval}"
+
+
+def _level(estimate: Estimate, metric: str) -> str:
+    percent = " %" if _is_share(metric) else ""
+    interval = f"[{_scaled(estimate.low, metric)}, {_scaled(estimate.high, metric)}]"
+    return f"{name_of(metric)} is {_scaled(estimate.value, metric)}{percent} {interval}"
+
+
+def _demand(estimate: Estimate, gate: Gate, metric: str, limit: float) -> str:
+    if estimate.baseline is None:
+        percent = " %" if _is_share(metric) else ""
+        bound = "above" if gate.higher_is_better else "below"
+        return f"the whole interval must be {bound} {_scaled(limit, metric)}{percent}"
+    if gate.kind == "superiority":
+        return f"the whole interval must show a {'rise' if gate.higher_is_better else 'fall'}"
+    worse = estimate.value < 0 if gate.higher_is_better else estimate.value > 0
+    what = "" if worse else "a fall of " if gate.higher_is_better else "a rise of "
+    return f"{what}at most {_scaled(gate.tolerance, metric)} allowed"
+
+
+def _remedy(estimate: Estimate, metric: str, needed: int | None) -> str:
+    items = items_of(metric)
+    if needed is not None and needed > estimate.n:
+        return f"about {_rounded_up(needed):,} {items} would decide it"
+    if estimate.unscored:
+        return f"not so with the {estimate.unscored} unscored {items} counted against the candidate"
+    return f"too close to the limit for more {items} to decide it"
+
+
+def _is_share(metric: str) -> bool:
+    return family_of(metric) != "training"
+
+
+def _unit(value: float, metric: str) -> str:
+    if not _is_share(metric):
+        return ""
+    return " point" if _scaled(value, metric) == "1" else " points"
+
+
+def _scaled(value: float, metric: str) -> str:
+    return _number(100 * value) if _is_share(metric) else f"{value:.3g}"
+
+
+def _number(value: float) -> str:
+    """One decimal, none where it is zero."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def _rounded_up(n: int) -> int:
+    """To two significant digits: a forecast has no more."""
+    step = int(10 ** max(0, int(math.log10(n)) - 1))
+    return -(-n // step) * step

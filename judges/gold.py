@@ -1,0 +1,115 @@
+"""Labelled pairs: the shipped gold pairs, with an obvious right answer, and a user's own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import JudgeDataError
+from .verdicts import Question, Turn, conversation
+
+GOLD_PAIRS = Path(__file__).parent / "data" / "gold_pairs.jsonl"
+LABELS = ("a", "b", "tie")
+ROLES = ("system", "user", "assistant")
+
+
+def load_gold_pairs(path: str | Path | None = None) -> tuple[Question, ...]:
+    """Labelled pairs from JSONL: `id, prompt, response_a, response_b, label` and, if wanted, `group`.
+
+    `prompt` is text or chat messages. Without `path`: 48 own-written pairs in the groups natural and
+    adversarial (there the worse answer is longer, surer of itself or better formatted). Other keys are
+    ignored. Raises JudgeDataError naming file and line.
+    """
+    path = Path(path or GOLD_PAIRS)
+    first_seen: dict[str, int] = {}
+    questions = []
+    for number, row in _rows(path):
+        question = _question(row, f"{path}:{number}")
+        if question.id in first_seen:
+            again = f"{question.id!r} again (first on line {first_seen[question.id]})"
+            raise JudgeDataError(f"{path}:{number}: 'id' must be unique, got {again}")
+        first_seen[question.id] = number
+        questions.append(question)
+    if not questions:
+        raise JudgeDataError(f"{path}: expected at least one labelled pair, got none")
+    return tuple(questions)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    # Split on "\n" alone: str.splitlines would cut a row at U+2028.
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line, object_pairs_hook=_distinct_keys, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            detail = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise JudgeDataError(f"{path}:{number}: not a JSON object on one line: {detail}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JudgeDataError(f"{path}: cannot read labelled pairs: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise JudgeDataError(f"{path}:{line}: not UTF-8 text ({error.reason}); labelled pairs are JSONL") from error
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return row
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _question(row: Any, where: str) -> Question:
+    if not isinstance(row, dict):
+        raise JudgeDataError(f"{where}: expected an object with id, prompt, response_a, response_b, label")
+    if row.get("label") not in LABELS:
+        raise JudgeDataError(f"{where}: 'label' must be one of {', '.join(LABELS)}, got {_shown(row.get('label'))}")
+    return Question(
+        id=_string(row, "id", where),
+        conversation=_turns(row.get("prompt"), where),
+        response_a=_string(row, "response_a", where, empty=True),
+        response_b=_string(row, "response_b", where, empty=True),
+        label=row["label"],
+        group=_string(row, "group", where, empty=True) if "group" in row else "",
+    )
+
+
+def _string(row: dict[str, Any], key: str, where: str, *, empty: bool = False) -> str:
+    value = row.get(key)
+    if not isinstance(value, str) or not (value or empty):
+        kind = "a string" if empty else "a non-empty string"
+        raise JudgeDataError(f"{where}: '{key}' must be {kind}, got {_shown(value)}")
+    return value
+
+
+def _turns(prompt: Any, where: str) -> tuple[Turn, ...]:
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    if not (isinstance(messages, list) and messages and all(map(_is_message, messages))):
+        kind = "a non-empty string or a list of messages (role, content)"
+        raise JudgeDataError(f"{where}: 'prompt' must be {kind}, got {_shown(prompt)}")
+    return conversation(messages)
+
+
+def _is_message(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("role") in ROLES
+        and isinstance(value.get("content"), str)
+        and bool(value["content"].strip())
+    )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

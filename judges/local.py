@@ -1,0 +1,61 @@
+"""A judge that is a model of our own: the likelier next token, A or B."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from numpy import float64
+from numpy.typing import NDArray
+
+from .templates import JudgePrompt, load_prompt
+from .verdicts import Game, Progress, Verdict
+
+OPTIONS = ("A", "B")
+
+
+class OptionScorer(Protocol):
+    """A chat model that can say how likely it would answer with each of a few short texts."""
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's spec."""
+
+    def option_log_probs(
+        self,
+        conversations: Sequence[Sequence[Mapping[str, str]]],
+        options: Sequence[str],
+        *,
+        progress: Progress | None = None,
+    ) -> NDArray[float64]:
+        """Natural-log probability of each option's tokens right after the generation prompt.
+
+        `conversations` are chat messages (role, content). Returns `[conversations, options]`.
+        """
+
+
+class LocalJudge:
+    """Asks a local checkpoint by next-token probabilities: nothing to parse, nothing drawn by chance."""
+
+    def __init__(self, model: OptionScorer, *, prompt: JudgePrompt | None = None) -> None:
+        self.name = f"local:{model.name}"
+        self.prompt = prompt or load_prompt()
+        self._model = model
+
+    def judge(self, games: Sequence[Game], *, progress: Progress | None = None) -> list[Verdict]:
+        """One Verdict a game: the larger of A and B; equal is a tie, not finite is unscored."""
+        conversations = [[{"role": "user", "content": self.prompt.render(game)}] for game in games]
+        scores = self._model.option_log_probs(conversations, OPTIONS, progress=progress)
+        expected = (len(games), len(OPTIONS))
+        if scores.shape != expected:
+            raise RuntimeError(f"{self.name}: option_log_probs must return {expected}, got {scores.shape}")
+        return [_verdict(game, float(row[0]), float(row[1])) for game, row in zip(games, scores, strict=True)]
+
+
+def _verdict(game: Game, first: float, second: float) -> Verdict:
+    raw = f"log p(A) = {first:.4f}, log p(B) = {second:.4f}"
+    if not (math.isfinite(first) and math.isfinite(second)):
+        return Verdict.of(game, "unscored", reason="the model gave a log-probability that is not finite", raw=raw)
+    if first == second:
+        return Verdict.of(game, "tie", confidence=0.5, raw=raw)
+    confidence = 1 / (1 + math.exp(-abs(first - second)))
+    return Verdict.of(game, "first" if first > second else "second", confidence=confidence, raw=raw)

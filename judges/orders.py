@@ -1,0 +1,61 @@
+"""Both orders, always: judges favour a position, and one order hides it."""
+
+from collections.abc import Iterable, Sequence
+
+from .errors import JudgeDataError
+from .verdicts import Game, Judge, Order, Outcome, PairOutcome, Progress, Question, Verdict
+
+ORDERS: tuple[Order, Order] = ("ab", "ba")
+
+
+def play_both_orders(
+    judge: Judge, questions: Iterable[Question], *, progress: Progress | None = None
+) -> list[PairOutcome]:
+    """Each question's outcome, in the order of `questions`: two calls that differ only in the order shown.
+
+    Identical responses (apart from outer white space) tie and an empty one loses, both without a call.
+    Raises JudgeDataError where two questions share an id.
+    """
+    games = [Game(question, order) for question in _with_distinct_ids(questions) for order in ORDERS]
+    settled = {_key(game): verdict for game in games if (verdict := _settle(game)) is not None}
+    open_games = [game for game in games if _key(game) not in settled]
+    # No call at all, not even an empty one, where there is nothing to ask.
+    asked = judge.judge(open_games, progress=progress) if open_games else []
+    _check_answers(judge, open_games, asked)
+    verdicts = settled | {(verdict.question_id, verdict.order): verdict for verdict in asked}
+    return [PairOutcome(verdicts[_key(ab)], verdicts[_key(ba)]) for ab, ba in zip(games[::2], games[1::2], strict=True)]
+
+
+def _key(game: Game) -> tuple[str, Order]:
+    return game.question.id, game.order
+
+
+def _with_distinct_ids(questions: Iterable[Question]) -> list[Question]:
+    by_id: dict[str, Question] = {}
+    for question in questions:
+        if by_id.setdefault(question.id, question) is not question:
+            raise JudgeDataError(f"questions for a judge need distinct ids, got {question.id!r} twice")
+    return list(by_id.values())
+
+
+def _settle(game: Game) -> Verdict | None:
+    first, second = game.first.strip(), game.second.strip()
+    if first and second and first != second:
+        return None
+    if first == second:
+        outcome: Outcome = "tie"
+        reason = "identical responses" if first else "both responses are empty"
+    else:
+        outcome = "first" if first else "second"
+        reason = f"the {'second' if first else 'first'} response is empty"
+    return Verdict.of(game, outcome, reason=f"{reason}; settled without a call", asked=False)
+
+
+def _check_answers(judge: Judge, games: Sequence[Game], verdicts: Sequence[Verdict]) -> None:
+    asked = [_key(game) for game in games]
+    answered = [(verdict.question_id, verdict.order) for verdict in verdicts]
+    if answered != asked:
+        raise RuntimeError(
+            f"judge {judge.name} must answer the {len(asked)} games asked, in their order; "
+            f"got {len(answered)} verdicts that do not match them"
+        )
