@@ -1,0 +1,61 @@
+"""Loading tasks: from any working directory, with one clear line for what cannot be loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.benchmarks import load_tasks
+from harness.errors import UsageError
+
+SHIPPED = ["harness_arithmetic", "harness_ordering", "harness_commonsense"]
+
+
+def test_shipped_tasks_load_in_any_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tasks = load_tasks(SHIPPED)["tasks"]
+    assert {name: len(task.eval_docs) for name, task in tasks.items()} == dict(
+        zip(SHIPPED, (168, 168, 150), strict=True)
+    )
+    assert {task.config.num_fewshot for task in tasks.values()} == {0}
+
+
+@pytest.mark.usefixtures("task_folder")
+def test_a_users_folder_with_relative_data_files_and_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = load_tasks(["my_group", "my_colours", SHIPPED[0]], include_path=Path("mine"))
+    assert list(loaded["tasks"]) == ["my_colours", "my_words", "harness_arithmetic"]
+    assert loaded["group_map"] == {"my_group": ["my_colours", "my_words"]}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unknown_name_gives_the_closest_ones() -> None:
+    with pytest.raises(UsageError, match=r"^harness_aritmetic: no shipped .* did you mean harness_arithmetic"):
+        load_tasks(["harness_aritmetic"])
+
+
+def test_missing_folder() -> None:
+    with pytest.raises(UsageError, match=r"^no/such: must be a folder"):
+        load_tasks(SHIPPED, include_path=Path("no/such"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda folder: (folder / "colours.jsonl").unlink(), "colours.jsonl"),
+        (lambda folder: (folder / "colours.jsonl").write_text('{"q": '), "JSON"),
+    ],
+)
+def test_documents_that_cannot_be_loaded_are_one_line(task_folder: Path, change: object, reason: str) -> None:
+    change(task_folder)  # type: ignore[operator]
+    with pytest.raises(UsageError, match=rf"^task my_colours: it cannot be loaded \(.*{reason}.*\); ") as caught:
+        load_tasks(["my_colours"], include_path=task_folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_execution_is_refused(task_folder: Path) -> None:
+    with (task_folder / "words.yaml").open("a") as yaml:
+        yaml.write("unsafe_code: true\n")
+    with pytest.raises(UsageError, match=r"^task my_words: it executes code"):
+        load_tasks(["my_words"], include_path=task_folder)

@@ -1,0 +1,216 @@
+"""Scores: lm-eval's own, cached per side and request, paired without a silent drop."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from harness.benchmarks import DocumentScore, load_tasks, pair, score
+from harness.benchmarks.cached import CachedLM
+from harness.errors import HarnessError
+
+MakeSide = Callable[[str, int | None], Any]
+
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+def plain_evaluate(side: Any, tasks: Any) -> Any:
+    from lm_eval.evaluator import evaluate
+    from lm_eval.models.huggingface import HFLM
+
+    lm = HFLM(side.model, tokenizer=side.tokenizer, batch_size=4, softmax_dtype="float32")
+    return evaluate(lm, tasks, bootstrap_iters=0)
+
+
+def requests(*arguments: tuple[Any, ...]) -> list[Any]:
+    return [SimpleNamespace(args=args, task_name="t", doc_id=i) for i, args in enumerate(arguments)]
+
+
+@pytest.mark.parametrize("name", ["harness_ordering", "my_group"])
+def test_scores_are_lm_evals(name: str, task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    tasks = load_tasks([name], include_path=task_folder)
+    side = make_side("a", 1)
+    expected = plain_evaluate(side, tasks)
+    scores = score(tasks, side, store, progress=silent)
+    wanted = [
+        (task, sample["doc_hash"], metric, sample["filter"], float(sample[metric]))
+        for task, samples in expected["samples"].items()
+        for sample in samples
+        for metric in sample["metrics"]
+    ]
+    found = [(s.task, s.doc_hash, s.metric.split(",")[0], s.filter, s.value) for s in scores]
+    assert found == wanted
+    assert 0.1 < sum(s.value for s in scores) / len(scores) < 0.9 or name == "my_group"
+
+
+def test_log_likelihoods_are_lm_evals(make_side: MakeSide, store: Any) -> None:
+    from lm_eval.models.huggingface import HFLM
+
+    side = make_side("a", 1)
+    asked = requests(*((f"context {i % 5}", f" {word}") for i in range(10) for word in ("red", "green", "a", "b")))
+    plain = HFLM(side.model, tokenizer=side.tokenizer, batch_size=4).loglikelihood(asked, disable_tqdm=True)
+    ours = CachedLM(side, store, silent).loglikelihood(asked)
+    assert [value for value, _ in ours] == pytest.approx([value for value, _ in plain], abs=1e-4)
+    assert [greedy for _, greedy in ours] == [greedy for _, greedy in plain]
+    assert all(value < -1 for value, _ in ours)
+
+
+def test_shared_logits_never_misplace_a_continuation(make_side: MakeSide, store: Any) -> None:
+    # The same bytes up to the last, split differently: HFLM alone reads "w" from the position of "z".
+    from lm_eval.models.huggingface import HFLM
+
+    side = make_side("a", 1)
+    asked = requests(("xy", "zq"), ("xyz", "w"))
+    exact = HFLM(side.model, tokenizer=side.tokenizer, batch_size=4, logits_cache=False)
+    expected = [value for value, _ in exact.loglikelihood(asked, disable_tqdm=True)]
+    assert [value for value, _ in CachedLM(side, store, silent).loglikelihood(asked)] == pytest.approx(
+        expected, abs=1e-4
+    )
+
+
+def test_a_second_run_asks_the_model_nothing(
+    task_folder: Path, make_side: MakeSide, store: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tasks = load_tasks(["my_group"], include_path=task_folder)
+    first = score(tasks, make_side("a", 1), store, progress=silent)
+    reports: list[tuple[int, int]] = []
+    again = score(tasks, make_side("a", None), store, progress=lambda done, total: reports.append((done, total)))
+    assert again == first
+    assert reports == [(90, 90), (6, 6)]  # 30 questions with three choices; 6 texts to write
+    assert capfd.readouterr() == ("", "")  # lm-eval keeps its bars and notices to itself
+
+
+def test_sides_never_share_answers(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    first = score(tasks, make_side("a", 1), store, progress=silent)
+    second = score(tasks, make_side("b", 2), store, progress=silent)
+    assert len(store.rows) == 2 * 90
+    assert [s.answer for s in first] != [s.answer for s in second]
+    fresh = score(tasks, make_side("b", 2), type(store)(), progress=silent)
+    assert second == fresh
+
+
+def test_an_interrupted_run_resumes_with_the_same_answers(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    whole = type(store)()
+    expected = score(tasks, make_side("a", 1), whole, progress=silent)
+
+    def interrupt(done: int, _total: int) -> None:
+        if done >= 60:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(tasks, make_side("a", 1), store, progress=interrupt)
+    assert len(store.rows) == 64  # two chunks of eight batches of four
+    assert score(tasks, make_side("a", 1), store, progress=silent) == expected
+    assert store.rows == whole.rows
+
+
+def test_an_adapter_and_its_base_in_one_model(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    expected = score(tasks, make_side("a", 1), store, progress=silent)
+    side = make_side("adapter", 1)
+    peft_model = get_peft_model(side.model, LoraConfig(r=4, init_lora_weights=False, target_modules=["q_proj"]))
+    with peft_model.disable_adapter():
+        base = replace(side, model=peft_model.get_base_model(), identity={"fingerprint": "base"})
+        assert score(tasks, base, store, progress=silent) == expected
+    on = score(tasks, replace(side, model=peft_model.get_base_model()), store, progress=silent)
+    assert [s.value for s in on] != [s.value for s in expected]
+
+
+def test_what_a_score_shows(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    tasks = load_tasks(["my_group"], include_path=task_folder)
+    scores = score(tasks, make_side("a", 1), store, progress=silent)
+    first = scores[0]
+    assert (first.task, first.metric, first.filter, first.primary) == ("my_colours", "acc", "none", True)
+    assert (first.prompt, first.choices, first.gold) == ("Colour 0 is", ("red", "blue", "green"), "red")
+    assert (first.answer == "red") == (first.value == 1.0)
+    assert {(s.metric, s.primary) for s in scores if s.task == "my_words"} == {
+        ("exact_match", True),
+        ("exact_match,lower", False),
+    }
+    assert sum(s.primary for s in scores) == 36  # one per document
+    written = next(s for s in scores if s.task == "my_words")
+    assert written.choices == () and written.gold == "abc" and len(written.answer) > 0
+
+
+def test_nan_is_an_error_not_an_answer(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    side = make_side("broken", 1)
+    torch.nn.init.constant_(side.model.model.norm.weight, math.nan)
+    with pytest.raises(HarnessError, match=r"task my_colours, document .* expected a finite log-likelihood, got nan"):
+        score(tasks, side, store, progress=silent)
+    assert not store.rows
+
+
+def test_a_cut_context_is_said(make_side: MakeSide, store: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        CachedLM(make_side("a", 1), store, silent).loglikelihood(requests(("x" * 200, " y"), ("x", " y")))
+    assert "1 of 2 requests are longer than the model's 160 tokens" in caplog.text
+
+
+def test_a_metric_of_the_whole_corpus_cannot_be_paired(task_folder: Path, make_side: MakeSide, store: Any) -> None:
+    yaml = task_folder / "colours.yaml"
+    yaml.write_text(yaml.read_text().replace("[{metric: acc}, {metric: acc_norm}]", "[{metric: mcc}]"))
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    with pytest.raises(HarnessError, match=r"^task my_colours: none of its metrics \(mcc\) scores single documents"):
+        score(tasks, make_side("a", 1), store, progress=silent)
+
+
+def a_score(doc: str, value: float, **changes: Any) -> DocumentScore:
+    base = DocumentScore(
+        task="t",
+        metric="acc",
+        filter="none",
+        doc_hash=doc,
+        prompt_hash=f"prompt of {doc}",
+        value=value,
+        primary=True,
+        prompt=f"Question {doc}",
+        choices=("yes", "no"),
+        gold="yes",
+        answer="yes" if value else "no",
+    )
+    return replace(base, **changes)
+
+
+def test_pairs_join_on_content_not_on_position() -> None:
+    before = [a_score("1", 1.0), a_score("2", 0.0), a_score("2", 1.0), a_score("1", 0.0, filter="x")]
+    after = [a_score("2", 1.0), a_score("1", 0.0, filter="x"), a_score("1", 0.0), a_score("2", 0.0)]
+    paired = pair(before, after)
+    assert [(p.doc_hash, p.filter, p.baseline, p.candidate) for p in paired] == [
+        ("1", "none", 1.0, 0.0),
+        ("2", "none", 0.0, 1.0),
+        ("2", "none", 1.0, 0.0),
+        ("1", "x", 0.0, 0.0),
+    ]
+    row = paired[0].to_json()
+    assert (row["baseline_answer"], row["candidate_answer"], row["gold"]) == ("yes", "no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (["1", "2"], ["1"], "document 2 .'Question 2'. was scored for the baseline only"),
+        (["1"], ["1", "2"], "document 2 .'Question 2'. was scored for the candidate only"),
+        (["1", "1"], ["1"], "document 1 .'Question 1'. was scored for the baseline only"),
+    ],
+)
+def test_an_unmatched_document_is_an_error(before: list[str], after: list[str], message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        pair([a_score(doc, 1.0) for doc in before], [a_score(doc, 1.0) for doc in after])
+
+
+def test_different_prompts_are_an_error() -> None:
+    with pytest.raises(HarnessError, match=r"document 1 .* was shown to the candidate as 'User: Question 1'"):
+        pair([a_score("1", 1.0)], [a_score("1", 1.0, prompt_hash="other", prompt="User: Question 1")])
