@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeGuard
 
 SHOWN_CHARACTERS = 20_000
 """Longer model text is cut in the report (never in the Run's files), and says so."""
@@ -51,7 +52,7 @@ def marked(text: str, findings: Sequence[Mapping[str, Any]]) -> list[Segment]:
     spans = [(detector, *span) for detector, span in ((f["detector"], _clip(f, len(text))) for f in findings) if span]
     edges = sorted({0, len(text), *(edge for _, *span in spans for edge in span)})
     segments = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         covering = [(detector, first) for detector, first, last in spans if first <= start and end <= last]
         detectors = tuple(dict.fromkeys(detector for detector, _ in covering))
         starts = tuple(dict.fromkeys(detector for detector, first in covering if first == start))
@@ -65,14 +66,20 @@ def _clip(finding: Mapping[str, Any], length: int) -> tuple[int, int] | None:
     return (start, end) if start < end else None
 
 
+def sentence(text: str) -> str:
+    """`text` with a capital, unless it begins with a name such as `tax.pooled`."""
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
 def share(value: float | None) -> str:
     """A share in [0, 1] as a percentage."""
-    return "–" if _missing(value) else f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if _known(value) else "–"
 
 
 def points(value: float | None, *, signed: bool = True) -> str:
     """A difference of shares in percentage points, with a true minus sign."""
-    if _missing(value):
+    if not _known(value):
         return "–"
     rounded = round(100 * value, 1) + 0.0  # -0.0 would print a sign
     sign = ("+" if rounded > 0 else "") if signed else ""
@@ -81,14 +88,14 @@ def points(value: float | None, *, signed: bool = True) -> str:
 
 def interval(low: float | None, high: float | None, *, difference: bool) -> str:
     """An interval, in points where it bounds a difference, else in percent."""
-    if _missing(low) or _missing(high):
+    if not (_known(low) and _known(high)):
         return "–"
     return f"{points(low)} to {points(high)}" if difference else f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A plain number with a true minus sign."""
-    return "–" if _missing(value) else f"{value:.{digits}g}".replace("-", "\u2212")
+    return f"{value:.{digits}g}".replace("-", "\u2212") if _known(value) else "–"
 
 
 def finite(value: Any) -> float | None:
@@ -98,5 +105,5 @@ def finite(value: Any) -> float | None:
     return float(value)
 
 
-def _missing(value: float | None) -> bool:
-    return value is None or not math.isfinite(value)
+def _known(value: float | None) -> TypeGuard[float]:
+    return finite(value) is not None

@@ -1,0 +1,147 @@
+"""The gates of a Run as rows of the report: numbers in words, intervals as Strips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..gates.gate import DIRECTIONS, family_of
+from .charts import Interval, Strip, strips
+from .folder import Json
+from .text import finite, interval, number, points, sentence, share
+
+_STATUS_ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
+_CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One GateResult, ready to print."""
+
+    metric: str
+    label: str
+    status: str
+    warns: bool
+    """True if it cannot block a promotion."""
+    rule: str
+    baseline: str
+    candidate: str
+    effect: str
+    """The difference, or the candidate's value where there is no baseline to subtract."""
+    unit: str
+    """What goes behind `effect`: "points", or nothing."""
+    interval: str
+    level: str
+    n: str
+    unscored: str
+    detectable: str
+    reason: str
+    strip: Strip | None
+    """None where there is no number to draw."""
+
+
+def gate_rows(gates: Sequence[Json]) -> list[GateRow]:
+    """The gates, those that decide first: failed before undecided before passed, blocking before warning."""
+    drawn = strips([_drawable(gate) for gate in gates])
+    rows = [_row(gate, strip) for gate, strip in zip(gates, drawn, strict=True)]
+    return sorted(rows, key=lambda row: (row.warns, _STATUS_ORDER[row.status]))
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name for people: "pathology.repetition" is "Repetition"."""
+    known = {
+        "tax.pooled": "All benchmarks together",
+        "preference.pair_accuracy": "Accuracy on held-out pairs",
+        "preference.win_rate": "Win rate before the judge",
+    }
+    if metric in known:
+        return known[metric]
+    kind, _, name = metric.partition(".")
+    task, _, score = name.rpartition(".") if kind == "tax" else (name, "", "")
+    words = ", ".join(part for part in (task.replace("_", " "), score) if part) or kind
+    return words[:1].upper() + words[1:]
+
+
+def _row(gate: Json, strip: Strip | None) -> GateRow:
+    difference, candidate, level = (finite(gate.get(key)) for key in ("difference", "candidate", "level"))
+    shown = number if _is_plain(gate) else share
+    return GateRow(
+        metric=gate["metric"],
+        label=metric_label(gate["metric"]),
+        status=gate["status"] if gate["status"] in _STATUS_ORDER else "inconclusive",
+        warns=gate.get("severity") == "warn",
+        rule=_rule(gate),
+        baseline=shown(finite(gate.get("baseline"))),
+        candidate=shown(candidate),
+        effect=shown(candidate) if difference is None else _figure(gate, difference),
+        unit="points" if _is_paired(gate) and not _is_plain(gate) else "",
+        interval=_bounds(gate),
+        level="" if level is None else f"{100 * level:g} %",
+        n=number(finite(gate.get("n")), 7),
+        unscored=number(finite(gate.get("unscored")), 7),
+        detectable=number(finite(gate.get("detectable")))
+        if _is_plain(gate)
+        else points(finite(gate.get("detectable")), signed=False),
+        reason=sentence(gate.get("reason") or ""),
+        strip=strip,
+    )
+
+
+def _bounds(gate: Json) -> str:
+    low, high = finite(gate.get("low")), finite(gate.get("high"))
+    if _is_plain(gate):
+        return "–" if low is None else f"{number(low)} to {number(high)}"
+    return interval(low, high, difference=_is_paired(gate))
+
+
+def _rule(gate: Json) -> str:
+    limit = finite(gate.get("limit"))
+    if limit is None:
+        return "must be measured" if gate.get("kind") == "required" else str(gate.get("kind", ""))
+    return f"{'above' if _direction(gate) > 0 else 'below'} {_figure(gate, limit)}"
+
+
+def _drawable(gate: Json) -> Interval | None:
+    """The gate's interval as distances from the reference, positive where better; None without numbers."""
+    value = finite(gate.get("difference" if _is_paired(gate) else "candidate"))
+    low, high, limit = (finite(gate.get(key)) for key in ("low", "high", "limit"))
+    if value is None or low is None or high is None or limit is None:
+        return None
+    better, reference = _direction(gate), _reference(gate, limit)
+    worst, best = sorted((better * (low - reference), better * (high - reference)))
+    return Interval(
+        point=better * (value - reference),
+        low=worst,
+        high=best,
+        tolerance=better * (reference - limit),
+        reference_label=_tick(gate, reference),
+        limit_label="" if limit == reference else _tick(gate, limit),
+    )
+
+
+def _reference(gate: Json, limit: float) -> float:
+    """What is as good as the baseline, or as good as chance; the limit where nothing is."""
+    if _is_paired(gate):
+        return 0.0
+    return _CHANCE if gate["metric"].startswith("preference.") and gate.get("kind") != "bound" else limit
+
+
+def _direction(gate: Json) -> int:
+    return 1 if DIRECTIONS.get(family_of(gate["metric"])) == "higher" else -1
+
+
+def _is_paired(gate: Json) -> bool:
+    return finite(gate.get("difference")) is not None
+
+
+def _is_plain(gate: Json) -> bool:
+    """True for a value that is no share, such as a training signal."""
+    return family_of(gate["metric"]) == "training"
+
+
+def _figure(gate: Json, value: float) -> str:
+    if _is_plain(gate):
+        return number(value)
+    return points(value) if _is_paired(gate) else share(value)
+
+
+def _tick(gate: Json, value: float) -> str:
+    return _figure(gate, value).replace(".0", "")

@@ -1,0 +1,123 @@
+"""The first screen (decision, reasons, what was compared) and the last one (how to repeat it)."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .folder import Json
+from .gates import GateRow
+from .text import sentence
+
+_MEANING = {
+    "promote": "The candidate may replace the baseline.",
+    "reject": "The candidate must not replace the baseline.",
+    "inconclusive": "Not enough evidence that the candidate may replace the baseline.",
+}
+_REASONS = 4
+
+
+@dataclass(frozen=True)
+class SideView:
+    """One of the two checkpoints."""
+
+    spec: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What is read in the first five seconds."""
+
+    run: str
+    decision: str
+    meaning: str
+    reasons: tuple[str, ...]
+    more_reasons: tuple[str, ...]
+    baseline: SideView
+    candidate: SideView
+    facts: tuple[tuple[str, str], ...]
+    """(name, value), e.g. ("Profile", "smoke")."""
+    tally: tuple[tuple[str, int], ...]
+    """(status, gates) for those that block, the worst first."""
+    warnings: int
+    """Gates that only warn and did not pass."""
+
+
+def heading(summary: Json, gates: Sequence[GateRow]) -> Heading:
+    """The heading of a Run."""
+    decision = summary["decision"] if summary["decision"] in _MEANING else "inconclusive"
+    reasons = tuple(sentence(str(reason)) for reason in summary.get("reasons") or ())
+    counts = Counter(gate.status for gate in gates if not gate.warns)
+    return Heading(
+        run=str(summary["run"]),
+        decision=decision,
+        meaning=_MEANING[decision],
+        reasons=reasons[:_REASONS],
+        more_reasons=reasons[_REASONS:],
+        baseline=_side(summary["baseline"]),
+        candidate=_side(summary["candidate"]),
+        facts=(("Profile", str(summary.get("profile", ""))), ("Date", _date(summary.get("created")))),
+        tally=tuple((status, counts[status]) for status in ("fail", "inconclusive", "pass") if counts[status]),
+        warnings=sum(gate.warns and gate.status != "pass" for gate in gates),
+    )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the numbers depend on, and the command that makes them again."""
+
+    command: str
+    settings: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    checkpoints: tuple[tuple[str, str, str], ...]
+    """(side, spec, whole fingerprint)."""
+    cache: str
+
+
+def provenance(summary: Json) -> Provenance:
+    """Settings, versions and command of a Run."""
+    cache = summary.get("cache") or {}
+    settings = {"seed": summary.get("seed"), **dict(_flat(summary.get("settings") or {}))}
+    return Provenance(
+        command=str(summary.get("command") or _command(summary)),
+        settings=tuple((name, _value(value)) for name, value in settings.items()),
+        versions=tuple((name, str(version)) for name, version in (summary.get("versions") or {}).items()),
+        checkpoints=tuple(
+            (side, str(summary[side]["spec"]), str(summary[side].get("fingerprint", "")))
+            for side in ("baseline", "candidate")
+        ),
+        cache=f"{cache['hits']} answers from the cache, {cache['misses']} asked anew" if "hits" in cache else "",
+    )
+
+
+def _side(checkpoint: Json) -> SideView:
+    return SideView(str(checkpoint["spec"]), str(checkpoint.get("fingerprint", ""))[:12])
+
+
+def _date(created: Any) -> str:
+    try:
+        moment = datetime.fromisoformat(created)
+    except (TypeError, ValueError):
+        return str(created or "")
+    return f"{moment.day} {moment:%B %Y, %H:%M %Z}".strip()
+
+
+def _command(summary: Json) -> str:
+    specs = [str(summary[side]["spec"]) for side in ("baseline", "candidate")]
+    return shlex.join(["harness", "compare", *specs, "--profile", str(summary.get("profile", "smoke"))])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

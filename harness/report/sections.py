@@ -1,0 +1,275 @@
+"""The sections below the gates: pathologies, benchmarks, pairs, judge, training."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .charts import Histogram, LineChart, histogram, line_chart
+from .folder import Json, RunFolder
+from .gates import metric_label
+from .text import finite, interval, number, points, share
+
+SIDES = ("baseline", "candidate")
+_LISTED = 40
+"""Flipped documents listed per task and direction."""
+
+
+@dataclass(frozen=True)
+class Pathology:
+    """One detector's rates on both sides; `appeared` and `vanished` count prompts."""
+
+    label: str
+    baseline: str
+    candidate: str
+    baseline_width: float
+    candidate_width: float
+    change: str
+    interval: str
+    worse: bool
+    """The whole interval shows a rise."""
+    appeared: int
+    vanished: int
+
+
+def pathologies(folder: RunFolder) -> list[Pathology]:
+    """The `pathology.*` Estimates, the largest increase first."""
+    estimates = _estimates(folder, "pathology.")
+    flagged = {(f["side"], f["detector"], f["prompt_hash"]) for f in folder.findings}
+    rows = []
+    for metric, estimate in sorted(estimates.items(), key=lambda item: -(finite(item[1].get("value")) or 0.0)):
+        name = metric.partition(".")[2]
+        before, after = ({p for s, d, p in flagged if (s, d) == (side, name)} for side in SIDES)
+        rates = [finite(estimate.get(side)) for side in SIDES]
+        change = finite(estimate.get("value"))
+        rows.append(
+            Pathology(
+                label=metric_label(metric),
+                baseline=share(rates[0]),
+                candidate=share(rates[1]),
+                baseline_width=_width(rates[0]),
+                candidate_width=_width(rates[1]),
+                change=points(change),
+                interval=interval(finite(estimate.get("low")), finite(estimate.get("high")), difference=True),
+                worse=(finite(estimate.get("low")) or 0.0) > 0,
+                appeared=len(after - before),
+                vanished=len(before - after),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Document:
+    """A benchmark document on which the sides differ."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    gold: int | None
+    baseline: int | None
+    candidate: int | None
+    answers: tuple[str, str]
+    """Baseline's and candidate's answer in words, for what is not a choice by number."""
+    gold_text: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark task under one metric."""
+
+    label: str
+    n: int
+    baseline: str
+    candidate: str
+    change: str
+    interval: str
+    lost: tuple[Document, ...]
+    """Documents that the baseline did better on, at most a screenful."""
+    won: tuple[Document, ...]
+    n_lost: int
+    n_won: int
+
+
+def tasks(folder: RunFolder) -> list[Task]:
+    """Each task of benchmarks.jsonl, in the file's order."""
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for row in folder.benchmarks:
+        groups.setdefault((row["task"], row["metric"]), []).append(row)
+    estimates = _estimates(folder, "tax.")
+    return [
+        _task(task, metric, rows, estimates.get(f"tax.{task}.{metric}", {})) for (task, metric), rows in groups.items()
+    ]
+
+
+def _task(task: str, metric: str, rows: Sequence[Json], estimate: Json) -> Task:
+    lost = [row for row in rows if row["candidate"] < row["baseline"]]
+    won = [row for row in rows if row["candidate"] > row["baseline"]]
+    means = [math.fsum(row[side] for row in rows) / len(rows) for side in SIDES]
+    return Task(
+        label=metric_label(f"tax.{task}.{metric}"),
+        n=len(rows),
+        baseline=share(means[0]),
+        candidate=share(means[1]),
+        change=points(means[1] - means[0]),
+        interval=interval(finite(estimate.get("low")), finite(estimate.get("high")), difference=True),
+        lost=tuple(_document(row) for row in lost[:_LISTED]),
+        won=tuple(_document(row) for row in won[:_LISTED]),
+        n_lost=len(lost),
+        n_won=len(won),
+    )
+
+
+def _document(row: Json) -> Document:
+    choices = tuple(str(choice) for choice in row.get("choices") or ())
+    gold, baseline, candidate = (
+        _choice(row.get(key), choices) for key in ("gold", "baseline_answer", "candidate_answer")
+    )
+    return Document(
+        prompt=plain_text(row.get("prompt", "")),
+        choices=choices,
+        gold=gold,
+        baseline=baseline,
+        candidate=candidate,
+        answers=(str(row.get("baseline_answer", "")), str(row.get("candidate_answer", ""))),
+        gold_text=str(row.get("gold", "")),
+    )
+
+
+def _choice(value: Any, choices: tuple[str, ...]) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < len(choices) else None
+    return choices.index(value) if value in choices else None
+
+
+@dataclass(frozen=True)
+class PairView:
+    """A held-out pair and how far the candidate moved towards its chosen answer."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    margin: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Accuracy on held-out pairs, the margins behind it, and the pairs it gets most wrong."""
+
+    n: int
+    right: int
+    ties: int
+    accuracy: str
+    interval: str
+    margins: Histogram | None
+    reversed: tuple[PairView, ...]
+
+
+def pairs(folder: RunFolder) -> Pairs | None:
+    """The section on held-out pairs; None without any."""
+    if not folder.pairs:
+        return None
+    scored = [(row["chosen_gain"] - row["rejected_gain"], row) for row in folder.pairs]
+    estimate = _estimates(folder, "preference.").get("preference.pair_accuracy", {})
+    wrong = sorted(((margin, row) for margin, row in scored if margin < 0), key=lambda item: item[0])
+    return Pairs(
+        n=len(scored),
+        right=sum(margin > 0 for margin, _ in scored),
+        ties=sum(margin == 0 for margin, _ in scored),
+        accuracy=share(finite(estimate.get("value"))),
+        interval=interval(finite(estimate.get("low")), finite(estimate.get("high")), difference=False),
+        margins=histogram([margin for margin, _ in scored if margin]),
+        reversed=tuple(_pair(margin, row) for margin, row in wrong[:5]),
+    )
+
+
+def _pair(margin: float, row: Json) -> PairView:
+    prompt, chosen, rejected = (plain_text(row[key]) for key in ("prompt", "chosen", "rejected"))
+    return PairView(prompt, chosen, rejected, number(margin))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A judge's audit, and what it said on the comparison's prompts if it was admitted."""
+
+    spec: str
+    admitted: bool
+    reasons: tuple[str, ...]
+    figures: tuple[tuple[str, str, str], ...]
+    """(name, value, what it means)."""
+    calls: tuple[tuple[str, int], ...]
+
+
+def judge(folder: RunFolder) -> Judged | None:
+    """The judge section; None where no judge was asked for."""
+    audit = folder.summary.get("judge")
+    if not audit:
+        return None
+    outcomes = [verdict_outcome(row) for row in folder.verdicts]
+    return Judged(
+        spec=audit["spec"],
+        admitted=bool(audit["admitted"]),
+        reasons=tuple(audit.get("reasons") or ()),
+        figures=(
+            (
+                "Accuracy",
+                share(finite(audit.get("accuracy"))),
+                "right answers on pairs with an obvious winner",
+            ),
+            ("Agreement", share(finite(audit.get("agreement"))), "same winner in both orders"),
+            (
+                "First share",
+                share(finite(audit.get("first_share"))),
+                "picks whatever is shown first; 50 % is fair",
+            ),
+            ("Audit pairs", number(finite(audit.get("n")), 7), "each shown in both orders"),
+            ("Unscored", number(finite(audit.get("unscored")), 7), "no usable verdict"),
+        ),
+        calls=tuple((name, outcomes.count(name)) for name in ("first", "second", "tie", "unscored"))
+        if outcomes
+        else (),
+    )
+
+
+def verdict_outcome(row: Json) -> str:
+    """What one call said: first, second, tie or unscored."""
+    return row.get("outcome") or row.get("verdict") or "unscored"
+
+
+def training(folder: RunFolder) -> list[LineChart]:
+    """The training curves that metrics.jsonl has values for."""
+    wanted = [
+        ("Loss", {"loss": "loss"}, (math.log(2), "ln 2: nothing learned")),
+        ("Margin, chosen over rejected", {"rewards/margins": "margin"}, (0.0, "")),
+        ("Rewards", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}, (0.0, "")),
+        ("Accuracy in training", {"rewards/accuracies": "accuracy"}, (0.5, "chance")),
+    ]
+    charts = [
+        line_chart(title, {name: _series(folder.training, key) for key, name in series.items()}, guide)
+        for title, series, guide in wanted
+    ]
+    return [chart for chart in charts if chart]
+
+
+def _series(rows: Sequence[Json], key: str) -> list[tuple[float, float | None]]:
+    # Rows without the key (evaluations, a final summary) are no gap in the curve.
+    return [
+        (float(row["step"]), finite(row[key])) for row in rows if key in row and finite(row.get("step")) is not None
+    ]
+
+
+def plain_text(value: Any) -> str:
+    """Plain text, or a message list as one text, as preference data has both."""
+    if isinstance(value, list | tuple):
+        return "\n\n".join(
+            f"{m.get('role', '')}: {m.get('content', '')}" if len(value) > 1 else str(m.get("content", ""))
+            for m in value
+        )
+    return str(value)
+
+
+def _estimates(folder: RunFolder, prefix: str) -> dict[str, Json]:
+    return {name: value for name, value in (folder.summary.get("estimates") or {}).items() if name.startswith(prefix)}
+
+
+def _width(rate: float | None) -> float:
+    return round(100 * min(max(rate or 0.0, 0.0), 1.0), 2)
