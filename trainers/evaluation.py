@@ -1,0 +1,53 @@
+"""Log-probabilities of preference pairs under a model, without training it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .data import PreferencePair
+from .encoding import EncodedPair, encode_pair
+from .errors import DataError
+from .shared_prefix import check_layout, pack, response_log_probs, shared_prefix_attention
+
+
+def pair_log_probs(
+    model: Any,
+    tokenizer: Any,
+    pairs: Sequence[PreferencePair],
+    *,
+    batch_size: int = 8,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Log-probabilities of chosen and rejected responses: float64 `[pairs, 2]`, nats, summed over tokens.
+
+    `progress` is called after each batch with the number of its pairs. Raises DataError for a pair that
+    does not fit into the model's context: nothing is cut or left out.
+    """
+    encoded = [_encode(pair, tokenizer, model) for pair in pairs]
+    if not encoded:
+        return np.empty((0, 2))
+    training, rows = model.training, []
+    model.eval()
+    try:
+        check_layout(model, min(encoded, key=lambda pair: pair.tokens))
+        with torch.no_grad(), shared_prefix_attention(model):
+            for start in range(0, len(encoded), batch_size):
+                batch = pack(encoded[start : start + batch_size]).to(model.device)
+                rows.append(response_log_probs(model, batch).double().cpu().numpy())
+                if progress is not None:
+                    progress(len(rows[-1]))
+    finally:
+        model.train(training)
+    return np.concatenate(rows)
+
+
+def _encode(pair: PreferencePair, tokenizer: Any, model: Any) -> EncodedPair:
+    encoded = encode_pair(pair, tokenizer)
+    assert encoded is not None  # without a limit, no pair is dropped
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    longest = len(encoded.prompt_ids) + max(len(encoded.chosen_ids), len(encoded.rejected_ids))
+    if limit is not None and longest > limit:
+        raise DataError(f"{pair.where}: the pair has {longest} tokens, and the model's context {limit}; shorten it")
+    return encoded
