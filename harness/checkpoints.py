@@ -32,6 +32,11 @@ class Checkpoint:
         """The full model: the base of an adapter, else the checkpoint itself."""
         return self.base.root if self.base else self
 
+    @property
+    def portable_spec(self) -> str:
+        """The spec as a record keeps it: the same thing seen from any working directory."""
+        return str(Path(self.spec).expanduser().resolve()) if Path(self.spec).expanduser().exists() else self.spec
+
     @cached_property
     def training(self) -> dict[str, Any] | None:
         """Its training.json, where it has one."""
@@ -56,7 +61,8 @@ def resolve(spec: str) -> Checkpoint:
     if match := _HUB_ID.fullmatch(spec):
         return _folder(spec, _download(spec, match["repository"], match["revision"]))
     raise UsageError(
-        f"{spec or '(empty)'}: no such checkpoint; tried a local folder or .gguf file, the built-in 'smollm2', and a hub id (org/name[@revision])"
+        f"{spec or '(empty)'}: no such checkpoint; tried a local folder or .gguf file, the built-in 'smollm2', "
+        "and a hub id (org/name[@revision])"
     )
 
 
@@ -91,7 +97,7 @@ def _adapter(spec: str, path: Path) -> Checkpoint:
     # adapter_config.json names a path of the machine it was trained on; training.json names the spec.
     name = training.get("model") or read_json_object(path / "adapter_config.json").get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
-        raise UsageError(f"{spec}: this adapter does not name its base; add \"model\" to its training.json")
+        raise UsageError(f'{spec}: this adapter does not name its base; add "model" to its training.json')
     try:
         base = _resolve_beside(name, path)
     except UsageError as error:

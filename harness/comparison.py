@@ -14,11 +14,21 @@ from .benchmarks import PairedDocument, load_tasks, pair, score
 from .checkpoints import Checkpoint
 from .engine import Engine, Sampling, Side
 from .errors import UsageError
-from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, load_profile
+from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
 from .generation import complete
 from .items import Completion, PromptSet
-from .judges import Audit, AuditThresholds, Judge, LocalJudge, PairOutcome, Question, audit, conversation
-from .judges import load_gold_pairs, play_both_orders
+from .judges import (
+    Audit,
+    AuditThresholds,
+    Judge,
+    PairOutcome,
+    Question,
+    audit,
+    conversation,
+    load_gold_pairs,
+    play_both_orders,
+)
+from .judges.local import LocalJudge
 from .junit import junit_xml
 from .pathologies import DETECTORS, Finding, detect
 from .preferences import CachedOptions, PairScore, load_pairs, pair_scores
@@ -30,6 +40,8 @@ from .statistics import Estimate, mean_estimate, paired_estimate
 from .store import Store
 
 SIDES = ("baseline", "candidate")
+PAIR_ACCURACY = "preference.pair_accuracy"
+WIN_RATE = "preference.win_rate"
 _PACKAGES = ("torch", "transformers", "peft", "lm_eval", "numpy", "scipy")
 
 
@@ -112,7 +124,9 @@ class Comparison:
     def pair_scores(self) -> list[PairScore]:
         """The held-out pairs with what each side makes of them."""
         with progress_bar("held-out pairs", "pair") as progress:
-            return pair_scores(self.sides["baseline"], self.sides["candidate"], self.pairs, self.store, progress=progress)
+            return pair_scores(
+                self.sides["baseline"], self.sides["candidate"], self.pairs, self.store, progress=progress
+            )
 
     @cached_property
     def judged(self) -> Judged | None:
@@ -194,19 +208,21 @@ class Comparison:
             for side, lists in self.findings.items()
         }
         return {
-            f"pathology.{d.name}": paired_estimate(flagged["baseline"][d.name], flagged["candidate"][d.name])
-            for d in DETECTORS
+            metric: self._difference(metric, flagged["baseline"][name], flagged["candidate"][name])
+            for name in (detector.name for detector in DETECTORS)
+            for metric in (f"pathology.{name}",)
         }
 
     def _pair_accuracy(self) -> dict[str, Estimate]:
-        return {"preference.pair_accuracy": mean_estimate([scored.score for scored in self.pair_scores])}
+        return {PAIR_ACCURACY: self._share(PAIR_ACCURACY, [scored.score for scored in self.pair_scores])}
 
     def _tax(self) -> dict[str, Estimate]:
-        by_metric: dict[str, list[PairedDocument]] = {}
+        by_metric: dict[str, list[PairedDocument]] = {"tax.pooled": [d for d in self.documents if d.primary]}
         for document in self.documents:
             by_metric.setdefault(f"tax.{document.task}.{document.metric}", []).append(document)
-        return {metric: _difference(documents) for metric, documents in by_metric.items()} | {
-            "tax.pooled": _difference([d for d in self.documents if d.primary])
+        return {
+            metric: self._difference(metric, [d.baseline for d in documents], [d.candidate for d in documents])
+            for metric, documents in by_metric.items()
         }
 
     def _win_rate(self) -> dict[str, Estimate]:
@@ -215,15 +231,22 @@ class Comparison:
             return {}
         if not judged.audit.admitted:
             note = f"judge {judged.audit.judge} not admitted: {'; '.join(judged.audit.reasons)}"
-            return {"preference.win_rate": Estimate.missing(note)}
+            return {WIN_RATE: Estimate.missing(note)}
         scores = [outcome.score for outcome in judged.outcomes if outcome.score is not None]
-        return {"preference.win_rate": mean_estimate(scores, unscored=len(judged.outcomes) - len(scores))}
+        return {WIN_RATE: self._share(WIN_RATE, scores, unscored=len(judged.outcomes) - len(scores))}
+
+    def _difference(self, metric: str, baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
+        return paired_estimate(baseline, candidate, level=level_for(metric, self.profile.gates))
+
+    def _share(self, metric: str, values: Sequence[float], *, unscored: int = 0) -> Estimate:
+        return mean_estimate(values, level=level_for(metric, self.profile.gates), unscored=unscored)
 
     def _questions(self) -> list[Question]:
-        answers = zip(self.prompts, self.completions["candidate"], self.completions["baseline"], strict=True)
+        texts = {side: {a.prompt_hash: a.text for a in answers} for side, answers in self.completions.items()}
         return [
-            Question(p.content_hash, conversation([asdict(m) for m in p.messages]), candidate.text, baseline.text)
-            for p, candidate, baseline in answers
+            Question(h, conversation([asdict(m) for m in p.messages]), texts["candidate"][h], texts["baseline"][h])
+            for p in self.prompts
+            for h in (p.content_hash,)
         ]
 
     def _judge_summary(self) -> dict[str, Any] | None:
@@ -231,12 +254,22 @@ class Comparison:
         if judged is None:
             return None
         audited = judged.audit
-        return {"spec": audited.judge, "admitted": audited.admitted, "reasons": list(audited.reasons)} | asdict(audited.overall)
+        return {
+            "spec": audited.judge,
+            "admitted": audited.admitted,
+            "reasons": list(audited.reasons),
+        } | asdict(audited.overall)
 
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of the Run's JSONL files, for the sections that were measured."""
         prompts = {prompt.content_hash: prompt for prompt in self.prompts}
-        rows: dict[str, list[dict[str, Any]]] = {"completions": [], "findings": [], "verdicts": [], "benchmarks": [], "pairs": []}
+        rows: dict[str, list[dict[str, Any]]] = {
+            "completions": [],
+            "findings": [],
+            "verdicts": [],
+            "benchmarks": [],
+            "pairs": [],
+        }
         if "pathologies" in self._measured or "completions" in self.__dict__:
             for side, answers in self.completions.items():
                 rows["completions"] += [_completion_row(side, prompts[a.prompt_hash], a) for a in answers]
@@ -251,7 +284,9 @@ class Comparison:
             for outcome in self.judged.outcomes:
                 for verdict in outcome.verdicts:
                     prompt = prompts[verdict.question_id]
-                    rows["verdicts"].append(verdict.to_row() | {"prompt_id": prompt.id, "prompt_hash": prompt.content_hash})
+                    rows["verdicts"].append(
+                        verdict.to_row() | {"prompt_id": prompt.id, "prompt_hash": prompt.content_hash}
+                    )
         if "tax" in self._measured:
             rows["benchmarks"] = [document.to_json() for document in self.documents]
         if "pairs" in self._measured:
@@ -262,7 +297,7 @@ class Comparison:
 def section_of(metric: str) -> str:
     """The section that measures a metric. Raises UsageError for a name that none does."""
     names = {"pathology": "pathologies", "tax": "tax"}
-    exact = {"preference.pair_accuracy": "pairs", "preference.win_rate": "judge"}
+    exact = {PAIR_ACCURACY: "pairs", WIN_RATE: "judge"}
     section = exact.get(metric) or names.get(metric.split(".")[0])
     if section is None:
         raise UsageError(f"unknown metric '{metric}'; known: pathology.<name>, tax.<task>.<metric>, {', '.join(exact)}")
@@ -270,18 +305,17 @@ def section_of(metric: str) -> str:
 
 
 def reasons(verdict: str, results: Sequence[GateResult]) -> list[str]:
-    """The sentences that led to the decision: of the blocking gates, those that decided it."""
+    """The sentences that led to the decision: of the blocking gates, those that decided it; what was gained first."""
     status = {"promote": "pass", "reject": "fail", "inconclusive": "inconclusive"}[verdict]
-    return [r.reason for r in results if r.severity == "block" and r.status == status]
+    deciding = [r for r in results if r.severity == "block" and r.status == status]
+    if verdict == "promote":
+        deciding.sort(key=lambda r: not r.metric.startswith("preference."))
+    return [r.reason for r in deciding]
 
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     return {"harness": __version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
-
-
-def _difference(documents: Sequence[PairedDocument]) -> Estimate:
-    return paired_estimate([d.baseline for d in documents], [d.candidate for d in documents])
 
 
 def _described(checkpoint: Checkpoint) -> dict[str, str]:

@@ -43,7 +43,7 @@ def convert_gguf(path: Path) -> Path:
 
 
 def _convert(path: Path, folder: Path) -> None:
-    from .engine import quiet_transformers
+    from .trainers.quiet import quiet_transformers
 
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
     try:
@@ -60,7 +60,7 @@ def _read(path: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from .engine import quiet_transformers
+    from .trainers.quiet import quiet_transformers
 
     with quiet_transformers():
         try:

@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from .checkpoints import Checkpoint
 from .errors import HarnessError, UsageError
 from .items import Completion, FinishReason, Message, Prompt
-from .progress import Progress
+from .trainers.quiet import quiet_transformers
 
 log = logging.getLogger(__name__)
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,6 @@ class Sampling:
     seed: int = 0
 
 
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers and peft show neither progress bars nor advice: progress and logs are ours."""
-    verbosity = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
-
-
 def pick_device() -> str:
     """cuda, mps or cpu: the first that is there."""
     if torch.cuda.is_available():
@@ -59,8 +41,10 @@ def pick_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def pick_dtype(dtype: Dtype, device: str) -> Dtype:
-    """`dtype`, or for "auto" the fastest one that the hardware computes in natively."""
+def pick_dtype(dtype: str, device: str) -> str:
+    """`dtype`, or for "auto" the fastest one that the hardware computes in natively. Raises UsageError."""
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype}: expected one of {', '.join(DTYPES)}")
     if dtype != "auto":
         return dtype
     if device == "cuda":
@@ -74,7 +58,7 @@ def pick_dtype(dtype: Dtype, device: str) -> Dtype:
 class Engine:
     """Keeps the loaded models: one per root model, with any number of adapters on it."""
 
-    def __init__(self, *, dtype: Dtype = "auto", batch_size: int = 48) -> None:
+    def __init__(self, *, dtype: str = "auto", batch_size: int = 48) -> None:
         self.device = pick_device()
         self.dtype = pick_dtype(dtype, self.device)
         self.batch_size = batch_size
@@ -106,7 +90,10 @@ class Engine:
         try:
             with quiet_transformers():
                 model = AutoModelForCausalLM.from_pretrained(
-                    checkpoint.path, dtype=getattr(torch, self.dtype), use_safetensors=True, trust_remote_code=False
+                    checkpoint.path,
+                    dtype=getattr(torch, self.dtype),
+                    use_safetensors=True,
+                    trust_remote_code=False,
                 )
         except (ValueError, OSError, KeyError) as error:
             reason = str(error).strip().split("\n")[0]
@@ -124,11 +111,16 @@ class Engine:
         name = adapter.fingerprint
         try:
             with quiet_transformers():
+                # The adapter computes in the dtype of the comparison, like the base: casts would double its cost.
                 if not isinstance(model, PeftModel):
-                    model = PeftModel.from_pretrained(model, adapter.path, adapter_name=name)
+                    model = PeftModel.from_pretrained(
+                        model, adapter.path, adapter_name=name, autocast_adapter_dtype=False
+                    )
                     self._models[adapter.root.fingerprint] = model.eval()
                 elif name not in model.peft_config:
-                    model.load_adapter(adapter.path, adapter_name=name)
+                    model.load_adapter(adapter.path, adapter_name=name, autocast_adapter_dtype=False)
+                # Nothing is trained here, but torch.matmul copies a frozen head once per row of a batch.
+                model.requires_grad_(True)
         except (ValueError, OSError, KeyError, RuntimeError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UsageError(f"{adapter.spec}: this adapter does not fit {adapter.base.spec}: {reason}") from error
@@ -190,7 +182,9 @@ class Side:
         if self.tokenizer.chat_template:
             return str(self.tokenizer.apply_chat_template(plain, add_generation_prompt=True, tokenize=False))
         if len(plain) > 1:
-            raise HarnessError(f"{self.checkpoint.spec}: no chat template, so it cannot take a conversation of several turns")
+            raise HarnessError(
+                f"{self.checkpoint.spec}: no chat template, so it cannot take a conversation of several turns"
+            )
         return plain[0]["content"]
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -204,24 +198,20 @@ class Side:
         return [self._completion(p, row[width:].tolist(), ends) for p, row in zip(prompts, output, strict=True)]
 
     def option_log_probs(
-        self,
-        conversations: Sequence[Sequence[Mapping[str, str]]],
-        options: Sequence[str],
-        *,
-        progress: Progress | None = None,
+        self, conversations: Sequence[Sequence[Mapping[str, str]]], options: Sequence[str]
     ) -> NDArray[np.float64]:
         """Log-probabilities (nats) [conversations, options] of each option's first token as the next token."""
         ids = [self.tokenizer.encode(option, add_special_tokens=False)[0] for option in options]
         if len(set(ids)) < len(ids):
-            raise HarnessError(f"{self.checkpoint.spec}: its tokenizer gives the options {list(options)} the same first token")
+            raise HarnessError(
+                f"{self.checkpoint.spec}: its tokenizer gives the options {list(options)} the same first token"
+            )
         texts = [self.render(conversation) for conversation in conversations]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         result = np.empty((len(texts), len(options)))
         for start in range(0, len(order), self.batch_size):
             chosen = order[start : start + self.batch_size]
             result[chosen] = self._next_token([texts[i] for i in chosen])[:, ids]
-            if progress:
-                progress(start + len(chosen), len(order))
         return result
 
     def _next_token(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -261,5 +251,3 @@ def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
     own = model.generation_config.eos_token_id
     listed = own if isinstance(own, list) else [own]
     return {token for token in (*listed, tokenizer.eos_token_id) if token is not None}
-
-

@@ -1,10 +1,10 @@
 """What can go wrong, and the exit code that each kind ends with.
 
-    Exception
-    ├── HarnessError            4  could not evaluate
-    │   └── UsageError          2  the command, a file or a setting is wrong
-    ├── trainers.DataError      2  a row of preference data is wrong (where: file:line)
-    └── anything else           4  a bug; never 1, which would read as "reject"
+Exception
+├── HarnessError            4  could not evaluate
+│   └── UsageError          2  the command, a file or a setting is wrong
+├── trainers.DataError      2  a row of preference data is wrong (where: file:line)
+└── anything else           4  a bug; never 1, which would read as "reject"
 """
 
 from enum import IntEnum

@@ -13,8 +13,7 @@ from .store import Store
 def complete(
     side: Side, prompts: PromptSet, sampling: Sampling, store: Store, *, progress: Progress
 ) -> list[Completion]:
-    """One Completion per Prompt, in order; only what the cache lacks is asked of the model.
-    """
+    """One Completion per Prompt, in order; only what the cache lacks is asked of the model."""
     keys = {prompt.content_hash: _key(side, prompt, sampling) for prompt in prompts}
     cached = store.get_many("completion", list(keys.values()))
     progress(len(cached), len(prompts))

@@ -14,7 +14,8 @@ def junit_xml(decision: str, results: Sequence[GateResult]) -> str:
     failed = [r for r in results if r.severity == "block" and r.status == "fail"]
     undecided = [r for r in results if r.severity == "block" and r.status == "inconclusive"]
     counts = {"tests": len(results), "failures": len(failed), "errors": len(undecided)}
-    suite = ElementTree.Element("testsuite", name="harness", **{key: str(value) for key, value in counts.items()})
+    attributes = {"name": "harness"} | {key: str(count) for key, count in counts.items()}
+    suite = ElementTree.Element("testsuite", attributes)
     properties = ElementTree.SubElement(suite, "properties")
     ElementTree.SubElement(properties, "property", name="decision", value=decision)
     for result in results:

@@ -1,6 +1,6 @@
 """The pytest plugin: gates as tests. Silent, and light at import, unless --checkpoint is given.
 
-    pytest suites/ --checkpoint PATH [--baseline SPEC]
+pytest suites/ --checkpoint PATH [--baseline SPEC]
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def comparison(request: pytest.FixtureRequest) -> Comparison:
     session = request.config.pluginmanager.get_plugin("harness-session")
     if session is None:
         pytest.skip("needs --checkpoint SPEC")
-    return session.comparison
+    comparison: Comparison = session.comparison
+    return comparison
 
 
 @pytest.fixture
@@ -121,10 +122,11 @@ def _comparison(config: pytest.Config, results: Any) -> Comparison:
     from .comparison import Comparison
     from .store import Store
 
-    chosen = {option.name: config.getoption(f"--{_PREFIX}{option.name.replace('_', '-')}") for option in fields(Settings)}
+    chosen = {
+        option.name: config.getoption(f"--{_PREFIX}{option.name.replace('_', '-')}") for option in fields(Settings)
+    }
     settings = Settings(**chosen)
     candidate = resolve(config.getoption("--checkpoint"))
     given = config.getoption("--baseline")
     baseline = resolve(given) if given else resolve_baseline(candidate)
     return Comparison(baseline, candidate, settings, Store(results, use_cache=not settings.no_cache))
-

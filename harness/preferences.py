@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engine import Side
-from .errors import UsageError
+from .errors import HarnessError, UsageError
 from .folders import SUITES
 from .items import content_hash
 from .progress import Progress
 from .store import Store
 from .trainers.data import PreferencePair, read_pairs
-
-_PAIRS_PER_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -54,25 +52,22 @@ def pair_scores(
     return [PairScore(pair, float(c), float(r)) for pair, (c, r) in zip(pairs, gains, strict=True)]
 
 
-def _log_probs(
-    side: Side, pairs: Sequence[PreferencePair], store: Store, progress: Progress
-) -> NDArray[np.float64]:
+def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
     """Summed response log-probabilities [pairs, 2] (chosen, rejected) of one side, through the cache."""
     keys = [content_hash({"side": dict(side.identity), "pair": _content(pair)}) for pair in pairs]
 
     def ask(missing: list[int]) -> list[list[float]]:
-        from .trainers.shared_prefix import pair_log_probs
+        from .trainers.evaluation import pair_log_probs
 
-        asked = [pairs[i] for i in missing]
         with side.active() as model:
-            values = pair_log_probs(
-                model, side.tokenizer, asked, batch_size=_PAIRS_PER_BATCH, progress=progress
-            )
+            values = pair_log_probs(model, side.tokenizer, [pairs[i] for i in missing])
         return [[float(value) for value in row] for row in values]
 
-    rows = store.fetch("pair_log_probs", keys, ask)
-    progress(len(pairs), len(pairs))
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    values = np.array(store.fetch("pair_log_probs", keys, ask, progress=progress), dtype=np.float64).reshape(-1, 2)
+    if not np.isfinite(values).all():
+        bad = pairs[int(np.argmin(np.isfinite(values).all(axis=1)))]
+        raise HarnessError(f"{side.checkpoint.spec}: gives {bad.where} a log-probability that is not finite")
+    return values
 
 
 def _content(pair: PreferencePair) -> dict[str, Any]:
@@ -99,8 +94,7 @@ class CachedOptions:
         keys = [content_hash(identity | {"messages": [dict(m) for m in c]}) for c in conversations]
 
         def ask(missing: list[int]) -> list[list[float]]:
-            asked = [conversations[i] for i in missing]
-            values = self._side.option_log_probs(asked, options, progress=progress)
+            values = self._side.option_log_probs([conversations[i] for i in missing], options)
             return [[float(value) for value in row] for row in values]
 
-        return np.array(self._store.fetch("option_log_probs", keys, ask), dtype=np.float64)
+        return np.array(self._store.fetch("option_log_probs", keys, ask, progress=progress), dtype=np.float64)

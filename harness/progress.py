@@ -19,7 +19,14 @@ def progress_bar(description: str, unit: str) -> Iterator[Progress]:
         nonlocal bar
         if bar is None:
             # The first report may hold cached answers: they must not count in the rate.
-            bar = tqdm(desc=description, total=total, unit=f" {unit}", initial=done, file=sys.stderr, dynamic_ncols=True)
+            bar = tqdm(
+                desc=description,
+                total=total,
+                unit=f" {unit}",
+                initial=done,
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
         else:
             bar.update(done - bar.n)
 

@@ -39,7 +39,12 @@ def write_run(files: RunFiles, results: Path, store: Store) -> Path:
     created = datetime.now(UTC)
     identity = content_hash([created.isoformat(), os.getpid(), files.summary["candidate"]])
     run_id = f"{created:%Y%m%d-%H%M%S}-{identity[:6]}"
-    summary = {"schema": SCHEMA, "run": run_id, "created": created.isoformat(timespec="seconds"), **files.summary}
+    summary = {
+        "schema": SCHEMA,
+        "run": run_id,
+        "created": created.isoformat(timespec="seconds"),
+        **files.summary,
+    }
     results.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=results, prefix=f".{run_id}-"))
     try:

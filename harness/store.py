@@ -19,6 +19,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from .errors import HarnessError
+from .progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,21 @@ CREATE TABLE runs (
     baseline TEXT NOT NULL, candidate TEXT NOT NULL, path TEXT NOT NULL
 );
 """
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "ceph", "gpfs", "beegfs"}
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "lustre",
+    "ceph",
+    "gpfs",
+    "beegfs",
+}
 _KEYS_PER_QUERY = 500
+_KEYS_PER_CHUNK = 32
 _LOCK_SECONDS = 60
 
 
@@ -91,15 +105,29 @@ class Store:
             db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)", encoded)
 
     def fetch(
-        self, kind: Kind, keys: Sequence[str], compute: Callable[[list[int]], Sequence[Any]]
+        self,
+        kind: Kind,
+        keys: Sequence[str],
+        compute: Callable[[list[int]], Sequence[Any]],
+        *,
+        progress: Progress | None = None,
     ) -> list[Any]:
-        """The values of `keys`, in order; `compute(positions)` gives (and the cache keeps) those not there yet."""
+        """The values of `keys`, in order; `compute(positions)` gives (and the cache keeps) those not there yet.
+
+        It works and writes in chunks, so that an interrupt loses one. Chunks depend on all keys, not on the missing
+        ones: in low precision an answer may depend on its batch, and a resumed run must give the same answers.
+        A value that is not finite is returned but not kept: a failure is never cached.
+        """
         found = self.get_many(kind, keys)
-        missing = [i for i, key in enumerate(keys) if key not in found]
-        if missing:
-            fresh = {keys[i]: value for i, value in zip(missing, compute(missing), strict=True)}
-            self.put_many(kind, fresh)
-            found |= fresh
+        for start in range(0, len(keys), _KEYS_PER_CHUNK):
+            chunk = range(start, min(start + _KEYS_PER_CHUNK, len(keys)))
+            missing = [i for i in chunk if keys[i] not in found]
+            if missing:
+                fresh = {keys[i]: value for i, value in zip(missing, compute(missing), strict=True)}
+                self.put_many(kind, {key: value for key, value in fresh.items() if _is_finite(value)})
+                found |= fresh
+            if progress:
+                progress(chunk.stop, len(keys))
         return [found[key] for key in keys]
 
     def add_run(self, row: RunRow) -> None:
@@ -129,7 +157,8 @@ class Store:
             raise HarnessError(f"{self.path}: not a harness store; move it away or set HARNESS_RESULTS elsewhere")
         if version > _SCHEMA:
             raise HarnessError(
-                f"{self.path}: written by a newer harness (schema {version}, this one knows {_SCHEMA}); upgrade alignment-harness"
+                f"{self.path}: written by a newer harness (schema {version}, this one knows {_SCHEMA}); "
+                "upgrade alignment-harness"
             )
         self._db.execute(f"PRAGMA journal_mode={'DELETE' if _on_network(self.path) else 'WAL'}")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -152,7 +181,8 @@ class Store:
             marks = ",".join("?" * len(chunk))
             with self._errors():
                 rows = self._db.execute(
-                    f"SELECT key, value, checksum FROM cache WHERE kind = ? AND key IN ({marks})", (kind, *chunk)
+                    f"SELECT key, value, checksum FROM cache WHERE kind = ? AND key IN ({marks})",
+                    (kind, *chunk),
                 ).fetchall()
             for key, text, checksum in rows:
                 if checksum == _checksum(kind, key, text):
@@ -178,7 +208,11 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            hint = "free some space and run the same command again" if "full" in str(error) else "move it away to start anew"
+            hint = (
+                "free some space and run the same command again"
+                if "full" in str(error)
+                else "move it away to start anew"
+            )
             raise HarnessError(f"{self.path}: {error}; {hint}") from error
 
     def _pragma(self, name: str) -> int:
@@ -191,6 +225,14 @@ class Store:
 def _encode(value: Any) -> str:
     # ASCII: SQLite rejects lone surrogates. No NaN: it would come back as NULL.
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        _encode(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _checksum(kind: str, key: str, text: str) -> str:

@@ -139,7 +139,7 @@ def _commonest_failure(outcomes: Sequence[PairOutcome]) -> str:
 def _refusals(found: Figures, thresholds: AuditThresholds, failure: str) -> tuple[str, ...]:
     reasons = []
     if found.accuracy < thresholds.accuracy:
-        reasons.append(f"accuracy {_below(found.accuracy)} < {thresholds.accuracy:.2f} on pairs with an obvious answer")
+        reasons.append(f"accuracy {_below(found.accuracy)} < {thresholds.accuracy:.2f} on {found.n} labelled pairs")
     if found.agreement is not None and found.agreement < thresholds.agreement:
         numbers = f"{_below(found.agreement)} < {thresholds.agreement:.2f}"
         reasons.append(f"agreement between orders {numbers}: {_position(found)}")
@@ -159,4 +159,5 @@ def _position(found: Figures) -> str:
     if share is None or 0.35 < share < 0.65:
         return "its verdict turns when the answers change places"
     side, part = ("first", share) if share > 0.5 else ("second", 1 - share)
-    return f"it picks the {side} answer in {part * 100:.0f} % of calls, whatever stands there"
+    picks = f"it picks the {side} answer in {part * 100:.0f} % of calls"
+    return f"{picks}, whatever stands there" if part >= 0.9 else picks

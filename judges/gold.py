@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import JudgeDataError
-from .verdicts import Question, Turn, conversation
+from .verdicts import Label, Question, Turn, conversation
 
 GOLD_PAIRS = Path(__file__).parent / "data" / "gold_pairs.jsonl"
-LABELS = ("a", "b", "tie")
+LABELS: dict[str, Label] = {"a": "a", "A": "a", "b": "b", "B": "b", "tie": "tie"}
 ROLES = ("system", "user", "assistant")
 
 
 def load_gold_pairs(path: str | Path | None = None) -> tuple[Question, ...]:
     """Labelled pairs from JSONL: `id, prompt, response_a, response_b, label` and, if wanted, `group`.
 
-    `prompt` is text or chat messages. Without `path`: 48 own-written pairs in the groups natural and
-    adversarial (there the worse answer is longer, surer of itself or better formatted). Other keys are
-    ignored. Raises JudgeDataError naming file and line.
+    `prompt` is text or chat messages; a label may be upper case; other keys are ignored. Without `path`:
+    48 own-written pairs with an obvious right answer in the groups natural and adversarial (there the
+    worse answer is longer, surer of itself or better formatted). Raises JudgeDataError with file and line.
     """
     path = Path(path or GOLD_PAIRS)
     first_seen: dict[str, int] = {}
@@ -73,14 +73,15 @@ def _no_constant(name: str) -> NoReturn:
 def _question(row: Any, where: str) -> Question:
     if not isinstance(row, dict):
         raise JudgeDataError(f"{where}: expected an object with id, prompt, response_a, response_b, label")
-    if row.get("label") not in LABELS:
-        raise JudgeDataError(f"{where}: 'label' must be one of {', '.join(LABELS)}, got {_shown(row.get('label'))}")
+    label = row.get("label")
+    if not isinstance(label, str) or label not in LABELS:
+        raise JudgeDataError(f"{where}: 'label' must be a, b or tie, got {_shown(label)}")
     return Question(
         id=_string(row, "id", where),
         conversation=_turns(row.get("prompt"), where),
         response_a=_string(row, "response_a", where, empty=True),
         response_b=_string(row, "response_b", where, empty=True),
-        label=row["label"],
+        label=LABELS[label],
         group=_string(row, "group", where, empty=True) if "group" in row else "",
     )
 

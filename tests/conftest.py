@@ -1,12 +1,14 @@
 """Shared fixtures: tiny random models for speed, the real SmolLM2 where a test is marked `model`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Threads that wait for each other make tiny tensors slow, a hundredfold on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -18,6 +20,19 @@ CHAT_TEMPLATE = (
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has its own results; the cache of converted weights stays the user's where `model` asks for it."""
     monkeypatch.setenv("HARNESS_RESULTS", str(tmp_path / "results"))
+
+
+@pytest.fixture(autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All cores for tests that run the real model."""
+    if request.node.get_closest_marker("model") is None:
+        yield
+        return
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

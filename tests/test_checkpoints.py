@@ -89,7 +89,9 @@ def test_an_adapter_without_its_base_is_one_line(model: Path, make_tiny_adapter:
         ("", "tried a local folder"),
     ],
 )
-def test_an_unknown_spec_says_what_was_tried(spec: str, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unknown_spec_says_what_was_tried(
+    spec: str, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=expected) as caught:
         resolve(spec)

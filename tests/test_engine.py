@@ -18,7 +18,8 @@ from harness.store import Store
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 PROMPTS = tuple(
-    Prompt(str(i), (Message("user", text),)) for i, text in enumerate(["Hi", "What is this?", "a" * 40, "Say it", "x y z"])
+    Prompt(str(i), (Message("user", text),))
+    for i, text in enumerate(["Hi", "What is this?", "a" * 40, "Say it", "x y z"])
 )
 SHORT = Sampling(max_new_tokens=12)
 
@@ -93,11 +94,15 @@ def test_options_with_one_first_token_are_refused(tiny_model: Path) -> None:
         side_of(tiny_model).option_log_probs([[{"role": "user", "content": "x"}]], ["Ab", "Ac"])
 
 
-def test_answers_come_from_the_cache_the_second_time(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_come_from_the_cache_the_second_time(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompts = PromptSet("test", PROMPTS)
     seen: list[tuple[int, int]] = []
     with Store(tmp_path) as store:
-        first = complete(side_of(tiny_model, batch_size=2), prompts, SHORT, store, progress=lambda *now: seen.append(now))
+        first = complete(
+            side_of(tiny_model, batch_size=2), prompts, SHORT, store, progress=lambda *now: seen.append(now)
+        )
         assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
         monkeypatch.setattr(Engine, "active", lambda *_: pytest.fail("the model was asked"))
         monkeypatch.setattr(Side, "tokenizer", property(lambda _: pytest.fail("the tokenizer was loaded")))
@@ -105,7 +110,9 @@ def test_answers_come_from_the_cache_the_second_time(tiny_model: Path, tmp_path:
     assert again == first and seen[-1] == (5, 5)
 
 
-def test_the_cache_is_keyed_by_all_that_decides_an_answer(tiny_model: Path, other_tiny_model: Path, tmp_path: Path) -> None:
+def test_the_cache_is_keyed_by_all_that_decides_an_answer(
+    tiny_model: Path, other_tiny_model: Path, tmp_path: Path
+) -> None:
     prompts = PromptSet("test", PROMPTS[:2])
     with Store(tmp_path) as store:
         for side, sampling in [
@@ -130,7 +137,10 @@ def test_cached_option_log_probs(tiny_model: Path, tmp_path: Path, monkeypatch: 
 def test_a_model_that_needs_its_own_code_is_refused_by_name(tiny_model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model, tmp_path / "remote"))
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "homemade", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}}
+    config |= {
+        "model_type": "homemade",
+        "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text("raise SystemExit('ran remote code')")
     with pytest.raises(UsageError, match="remote") as caught, side_of(folder).active():
@@ -139,12 +149,15 @@ def test_a_model_that_needs_its_own_code_is_refused_by_name(tiny_model: Path, tm
 
 
 def test_an_adapter_of_another_architecture_is_one_line(
-    tiny_model: Path, make_tiny_adapter: Callable[..., Path], tmp_path: Path
+    tiny_model: Path, make_tiny_adapter: Callable[..., Path]
 ) -> None:
     from safetensors.torch import load_file, save_file
 
     adapter = make_tiny_adapter(tiny_model)
-    weights = {k: torch.zeros(v.shape[0] + 1, v.shape[1] + 1) for k, v in load_file(adapter / "adapter_model.safetensors").items()}
+    weights = {
+        k: torch.zeros(v.shape[0] + 1, v.shape[1] + 1)
+        for k, v in load_file(adapter / "adapter_model.safetensors").items()
+    }
     save_file(weights, adapter / "adapter_model.safetensors")
     with pytest.raises(UsageError, match="does not fit") as caught, side_of(adapter).active():
         pass

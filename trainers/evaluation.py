@@ -1,6 +1,6 @@
 """Log-probabilities of preference pairs under a model, without training it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,10 @@ def pair_log_probs(
     pairs: Sequence[PreferencePair],
     *,
     batch_size: int = 8,
-    progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Log-probabilities of chosen and rejected responses: float64 `[pairs, 2]`, nats, summed over tokens.
 
-    `progress` is called after each batch with the number of its pairs. Raises DataError for a pair that
-    does not fit into the model's context: nothing is cut or left out.
+    Raises DataError for a pair that does not fit into the model's context: nothing is cut or left out.
     """
     encoded = [_encode(pair, tokenizer, model) for pair in pairs]
     if not encoded:
@@ -36,8 +34,6 @@ def pair_log_probs(
             for start in range(0, len(encoded), batch_size):
                 batch = pack(encoded[start : start + batch_size]).to(model.device)
                 rows.append(response_log_probs(model, batch).double().cpu().numpy())
-                if progress is not None:
-                    progress(len(rows[-1]))
     finally:
         model.train(training)
     return np.concatenate(rows)

@@ -3,9 +3,7 @@
 import math
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.utils import logging
 
 from .encoding import EncodedPair
 from .errors import SettingsError, TrainingError
@@ -212,20 +209,3 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
 def _progress_bar(name: str) -> Any:
     return tqdm(desc=f"train {name}", unit="step", dynamic_ncols=True)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what transformers and PEFT say along the way; errors still come through."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # PEFT calls what transformers has deprecated
-            warnings.filterwarnings("ignore", "fan_in_fan_out")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -25,7 +25,6 @@ class TrainingSettings:
     model_spec: str
     """How the user named the base model; training.json keeps it, since a path may mean nothing elsewhere."""
     model_fingerprint: str
-    adapter_path: Path | None = None
     dtype: str = "float32"
     """float32 or bfloat16; what the base model is held in. The adapter's own weights are float32."""
     lora_rank: int = 16
@@ -83,16 +82,13 @@ def train(settings: TrainingSettings) -> TrainingResult:
     The folder holds the adapter, training.json and metrics.jsonl; one left by an earlier training is
     replaced. Raises DataError or SettingsError before a model is loaded, TrainingError later on.
     """
-    if settings.adapter_path is not None:
-        raise TrainingError(
-            f"{settings.model_spec}: training starts from a full model, got an adapter; give its base instead"
-        )
     check_output(settings.output)
     pairs, held_out = _read(settings)
 
-    from .fitting import fit, load_tokenizer, quiet
+    from .fitting import fit, load_tokenizer
+    from .quiet import quiet_transformers
 
-    with quiet():
+    with quiet_transformers():
         tokenizer = load_tokenizer(settings.model_path)
         data = _dataset(settings.data, pairs, tokenizer, settings.max_length)
         eval_data = None

@@ -11,7 +11,7 @@ import typer
 from .. import __version__
 from ..errors import ExitCode, HarnessError
 from ..judges.errors import JudgeDataError
-from ..trainers.errors import DataError, TrainingError
+from ..trainers.errors import DataError, SettingsError, TrainingError
 from .compare import compare
 from .demo import demo
 from .runs import runs
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
         return stop.exit_code
     except HarnessError as error:
         return _fail(error.exit_code, str(error))
-    except (DataError, JudgeDataError) as error:
+    except (DataError, JudgeDataError, SettingsError) as error:
         return _fail(ExitCode.USAGE, str(error))
     except TrainingError as error:
         return _fail(ExitCode.NOT_EVALUATED, str(error))

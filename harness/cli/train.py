@@ -1,9 +1,13 @@
 """`harness train`."""
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ..errors import UsageError
 
 
 def train(
@@ -29,27 +33,42 @@ def train(
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> None:
     """Train a checkpoint; the command that compares it with its start is printed at the end."""
-    from ..training import TrainingRequest, show_training, train_checkpoint
+    from ..checkpoints import resolve
+    from ..engine import pick_device, pick_dtype
+    from ..summary import show_training
+    from ..trainers.train import TrainingSettings
+    from ..trainers.train import train as run_training
     from .output import write_json
 
-    request = TrainingRequest(
-        objective=objective,
-        model=model,
-        data=data,
-        output=output,
-        dtype=dtype,
-        lora_rank=lora_rank,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        beta=beta,
-        seed=seed,
-        max_steps=max_steps,
-        epochs=epochs,
-        max_length=max_length,
-        shuffle=not no_shuffle,
-        logging_steps=logging_steps,
-        eval_data=eval_data,
-        eval_fraction=eval_fraction,
+    start = resolve(model)
+    if start.base is not None:
+        raise UsageError(f"--model {model}: training starts from a full model, not yet from an adapter; give its base")
+    result = run_training(
+        TrainingSettings(
+            objective=objective,
+            data=data,
+            output=output,
+            model_path=start.path,
+            model_spec=start.portable_spec,
+            model_fingerprint=start.fingerprint,
+            dtype=pick_dtype(dtype, pick_device()),
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            lora_dropout=lora_dropout,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            beta=beta,
+            seed=seed,
+            max_steps=max_steps,
+            epochs=epochs,
+            shuffle=not no_shuffle,
+            logging_steps=logging_steps,
+            max_length=max_length,
+            eval_data=eval_data,
+            eval_fraction=eval_fraction,
+        )
     )
+    next_command = shlex.join(["harness", "compare", model, str(output)])
+    show_training(result, next_command)
+    if json:
+        write_json(json, asdict(result) | {"output": str(output), "next": next_command})

@@ -52,7 +52,7 @@ def test_an_always_first_judge_is_refused() -> None:
     assert (overall.flips_first, overall.flips_second) == (len(GOLD), 0)
     assert not found.admitted
     assert found.reasons == (
-        "accuracy 0.50 < 0.70 on pairs with an obvious answer",
+        "accuracy 0.50 < 0.70 on 48 labelled pairs",
         "agreement between orders 0.00 < 0.75: it picks the first answer in 100 % of calls, whatever stands there",
     )
 
@@ -88,7 +88,7 @@ def test_a_failing_judge_is_unscored_not_tied() -> None:
     assert overall.accuracy == 0.0
     assert overall.win_rate is overall.agreement is overall.first_share is overall.accuracy_scored is None
     assert found.reasons == (
-        "accuracy 0.00 < 0.70 on pairs with an obvious answer",
+        "accuracy 0.00 < 0.70 on 48 labelled pairs",
         "unscored 48 of 48 pairs > 5 %, mostly because: HTTP 500",
     )
 
@@ -131,7 +131,7 @@ def test_exactly_at_the_thresholds_is_admitted() -> None:
 def test_a_refusal_never_reads_as_if_the_threshold_was_met() -> None:
     # 139 of 200 right is 0.695, which would round to the threshold.
     found = audit(Scripted(lambda game: pick(game, right=int(game.question.id[1:]) < 139)), pairs(200))
-    assert found.reasons == ("accuracy 0.69 < 0.70 on pairs with an obvious answer",)
+    assert found.reasons == ("accuracy 0.69 < 0.70 on 200 labelled pairs",)
 
 
 def test_a_tie_is_wrong_on_a_pair_with_a_right_side_and_settled_games_say_nothing_of_position() -> None:

@@ -46,14 +46,14 @@ def test_length_gives_the_answer_away_only_where_it_misleads() -> None:
 
 def test_a_users_file_may_have_messages_groups_and_more(tmp_path: Path) -> None:
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2?"}]
-    second = {**ROW, "id": "2", "prompt": chat, "label": "tie", "group": "sums", "votes": ["a", "b"]}
+    second = {**ROW, "id": "2", "prompt": chat, "label": "B", "group": "sums", "votes": ["a", "b"]}
     path = write(tmp_path, ROW, "", second)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     first, other = load_gold_pairs(path)
     assert first.conversation == (Turn("user", "2 + 2?"),)
     assert (first.label, first.group, first.response_b) == ("a", "", "5")
     assert other.conversation == (Turn("system", "Be brief."), Turn("user", "2 + 2?"))
-    assert (other.label, other.group) == ("tie", "sums")
+    assert (other.label, other.group) == ("b", "sums")
 
 
 def test_a_row_is_not_cut_at_unicode_line_separators(tmp_path: Path) -> None:
@@ -65,9 +65,9 @@ def test_a_row_is_not_cut_at_unicode_line_separators(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({**ROW, "id": "2", "label": "first"}, "'label' must be one of a, b, tie, got \"first\""),
-        ({**ROW, "id": "2", "label": None}, "'label' must be one of a, b, tie, got null"),
-        ({**ROW, "id": "2", "label": ["a"]}, "'label' must be one of a, b, tie, got \\[\"a\"\\]"),
+        ({**ROW, "id": "2", "label": "first"}, "'label' must be a, b or tie, got \"first\""),
+        ({**ROW, "id": "2", "label": None}, "'label' must be a, b or tie, got null"),
+        ({**ROW, "id": "2", "label": ["a"]}, "'label' must be a, b or tie, got \\[\"a\"\\]"),
         (ROW, r"'id' must be unique, got '1' again \(first on line 1\)"),
         ({**ROW, "id": 2}, "'id' must be a non-empty string, got 2"),
         ({**ROW, "id": "2", "prompt": ""}, "'prompt' must be a non-empty string or a list of messages"),

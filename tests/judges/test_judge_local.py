@@ -98,7 +98,7 @@ def test_a_longer_conversation_is_shown_with_its_roles() -> None:
     ],
 )
 def test_a_wrong_or_escaping_template_is_refused(source: str) -> None:
-    with pytest.raises(JudgeDataError, match="^judge prompt own: "):
+    with pytest.raises(JudgeDataError, match=r"^judge prompt own: "):
         JudgePrompt("own", source).render(Game(question(), "ab"))
 
 

@@ -1,6 +1,5 @@
 """Tiny random models of several architectures, and pairs of token ids."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,17 +7,6 @@ import pytest
 from harness.trainers.encoding import EncodedPair
 
 VOCABULARY = 64
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other make tiny tensors slow, a hundredfold on busy machines."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -186,11 +186,6 @@ def test_a_loss_that_is_not_finite_stops_the_training(settings: TrainingSettings
     assert not settings.output.exists()
 
 
-def test_an_adapter_as_start_is_refused(settings: TrainingSettings) -> None:
-    with pytest.raises(TrainingError, match="tiny: training starts from a full model"):
-        train(replace(settings, adapter_path=Path("adapter")))
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,0 +1,75 @@
+"""The demonstration: a sound and a reckless training of the same base, each compared with it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import Checkpoint, resolve
+from .comparison import Comparison, Outcome
+from .engine import pick_device, pick_dtype
+from .fingerprint import write_atomically
+from .folders import SUITES
+from .settings import Settings
+from .store import Store
+from .trainers.train import TrainingSettings, train
+
+BASE = "smollm2"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training of the demonstration; everything else is the default of `harness train dpo`."""
+
+    data: str
+    learning_rate: float
+    max_steps: int = 24
+    batch_size: int = 4
+
+
+# Measured on this base: see "The demonstration" in ARCHITECTURE.md. What comes of them is for the gates to say.
+RECIPES: Mapping[str, Recipe] = {
+    "sound": Recipe("pairs_sound.jsonl", learning_rate=2e-5),
+    "reckless": Recipe("pairs_reckless.jsonl", learning_rate=2e-4),
+}
+
+
+def run_demo(output: Path, *, seed: int, store: Store, say: Callable[[str], object]) -> dict[str, Outcome]:
+    """Trains both adapters into `output`, compares both with the base, and writes `output/demo.json`."""
+    base = resolve(BASE)
+    outcomes: dict[str, Outcome] = {}
+    for name, recipe in RECIPES.items():
+        say(f"training the {name} adapter: {recipe.max_steps} steps at learning rate {recipe.learning_rate:g}")
+        adapter = _train(recipe, output / name, base, seed)
+        say(f"comparing the {name} adapter with {BASE}")
+        comparison = Comparison(base, adapter, Settings(profile="smoke", seed=seed), store)
+        comparison.measure_all()
+        outcomes[name] = comparison.finish()
+    content = {"schema": 1} | {name: _entry(outcome) for name, outcome in outcomes.items()}
+    write_atomically(output / "demo.json", json.dumps(content, indent=1) + "\n")
+    return outcomes
+
+
+def _train(recipe: Recipe, output: Path, base: Checkpoint, seed: int) -> Checkpoint:
+    train(
+        TrainingSettings(
+            objective="dpo",
+            data=SUITES / "data" / recipe.data,
+            output=output,
+            model_path=base.path,
+            model_spec=base.portable_spec,
+            model_fingerprint=base.fingerprint,
+            dtype=pick_dtype("auto", pick_device()),
+            learning_rate=recipe.learning_rate,
+            max_steps=recipe.max_steps,
+            batch_size=recipe.batch_size,
+            seed=seed,
+        )
+    )
+    return resolve(str(output))
+
+
+def _entry(outcome: Outcome) -> dict[str, Any]:
+    summary = outcome.summary
+    return {"decision": summary["decision"], "run": summary["run"], "path": summary["candidate"]["path"]}
