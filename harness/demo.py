@@ -24,14 +24,15 @@ class Recipe:
 
     data: str
     learning_rate: float
+    beta: float = 0.1
+    lora_alpha: int = 32
     max_steps: int = 24
-    batch_size: int = 4
 
 
 # Measured on this base: see "The demonstration" in ARCHITECTURE.md. What comes of them is for the gates to say.
 RECIPES: Mapping[str, Recipe] = {
-    "sound": Recipe("pairs_sound.jsonl", learning_rate=2e-5),
-    "reckless": Recipe("pairs_reckless.jsonl", learning_rate=2e-4),
+    "sound": Recipe("pairs_sound.jsonl", learning_rate=5e-5),
+    "reckless": Recipe("pairs_reckless.jsonl", learning_rate=2e-4, beta=0.03, lora_alpha=64),
 }
 
 
@@ -63,7 +64,8 @@ def _train(recipe: Recipe, output: Path, base: Checkpoint, seed: int) -> Checkpo
             dtype=pick_dtype("auto", pick_device()),
             learning_rate=recipe.learning_rate,
             max_steps=recipe.max_steps,
-            batch_size=recipe.batch_size,
+            beta=recipe.beta,
+            lora_alpha=recipe.lora_alpha,
             seed=seed,
         )
     )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from .checkpoints import Checkpoint
@@ -95,7 +96,7 @@ class Engine:
                     use_safetensors=True,
                     trust_remote_code=False,
                 )
-        except (ValueError, OSError, KeyError) as error:
+        except (ValueError, OSError, KeyError, SafetensorError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UsageError(f"{checkpoint.spec}: transformers cannot load this model: {reason}") from error
         # A checkpoint's own sampling defaults (a repetition penalty, say) would be part of the difference.
@@ -121,7 +122,7 @@ class Engine:
                     model.load_adapter(adapter.path, adapter_name=name, autocast_adapter_dtype=False)
                 # Nothing is trained here, but torch.matmul copies a frozen head once per row of a batch.
                 model.requires_grad_(True)
-        except (ValueError, OSError, KeyError, RuntimeError) as error:
+        except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UsageError(f"{adapter.spec}: this adapter does not fit {adapter.base.spec}: {reason}") from error
 

@@ -98,12 +98,6 @@ def test_an_unknown_spec_says_what_was_tried(
     assert "\n" not in str(caught.value)
 
 
-def test_pickled_weights_are_refused(model: Path) -> None:
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    with pytest.raises(UsageError, match="pickled weights"):
-        resolve(str(model))
-
-
 def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UsageError, match="another kind of file"):

@@ -100,7 +100,7 @@ def test_runs_are_listed_and_shown(workplace: Path, tiny_model: Path, capsys: py
 
 
 def test_a_judge_that_fails_its_audit_is_asked_nothing_more(
-    workplace: Path, tiny_model: Path, other_tiny_model: Path, capsys: pytest.CaptureFixture[str]
+    workplace: Path, tiny_model: Path, other_tiny_model: Path
 ) -> None:
     options = ["--judge", f"local:{other_tiny_model}", "--json", "out.json"]
     code = run(["compare", str(tiny_model), str(tiny_model), *SMALL, *options])

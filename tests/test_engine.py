@@ -134,20 +134,6 @@ def test_cached_option_log_probs(tiny_model: Path, tmp_path: Path, monkeypatch: 
         np.testing.assert_array_equal(scorer.option_log_probs(conversations[::-1], ["A", "B"]), first[::-1])
 
 
-def test_a_model_that_needs_its_own_code_is_refused_by_name(tiny_model: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "remote"))
-    config = json.loads((folder / "config.json").read_text())
-    config |= {
-        "model_type": "homemade",
-        "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "code.py").write_text("raise SystemExit('ran remote code')")
-    with pytest.raises(UsageError, match="remote") as caught, side_of(folder).active():
-        pass
-    assert "\n" not in str(caught.value)
-
-
 def test_an_adapter_of_another_architecture_is_one_line(
     tiny_model: Path, make_tiny_adapter: Callable[..., Path]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import (
@@ -65,7 +66,11 @@ def fit(settings: TrainingSettings, pairs: Sequence[EncodedPair], held_out: Sequ
 
 def _model(settings: TrainingSettings) -> PeftModel:
     dtype = getattr(torch, settings.dtype)
-    model = AutoModelForCausalLM.from_pretrained(settings.model_path, dtype=dtype, use_safetensors=True)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(settings.model_path, dtype=dtype, use_safetensors=True)
+    except (ValueError, OSError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise TrainingError(f"{settings.model_spec}: transformers cannot load this model: {reason}") from error
     for module in model.modules():
         # A policy under dropout would be compared with a reference without.
         if isinstance(module, torch.nn.Dropout):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .data import PreferencePair, read_pairs, split_by_prompt
 from .encoding import encode_pairs
-from .errors import DataError, SettingsError, TrainingError
+from .errors import DataError, SettingsError
 from .records import Dataset, check_output, file_sha256, finished_folder, write_records
 
 

@@ -1,0 +1,107 @@
+"""RELIABILITY row 10: malformed input is one `file:line` error each, exit 2, no traceback, nothing left behind."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli import run
+from harness.errors import ExitCode
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+GOOD_PROMPT = b'{"id": "a", "prompt": "Say hello"}\n'
+GOOD_PAIR = b'{"prompt": "p", "chosen": "c", "rejected": "r"}\n'
+BAD_LINES = {
+    "torn last line": (b'{"prompt": "unfinis', 2),
+    "duplicate key": (b'{"prompt": "a", "prompt": "b"}\n', 2),
+    "NaN": (b'{"prompt": "a", "weight": NaN}\n', 2),
+    "infinite number": (b'{"prompt": "a", "weight": 1e999}\n', 2),
+    "deep nesting": (b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", 2),
+    "not an object": (b"[1, 2]\n", 2),
+    "wrong type": (b'{"prompt": 7}\n', 2),
+    "null": (b'{"prompt": null}\n', 2),
+    "not UTF-8": (b"\xff\xfe\x00binary\x00\n", 2),
+}
+
+
+@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data"])
+@pytest.mark.parametrize("kind", BAD_LINES)
+def test_a_bad_line_is_named(
+    option: str, kind: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    bad, line = BAD_LINES[kind]
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes((GOOD_PROMPT if option == "--prompts" else GOOD_PAIR) + bad)
+    assert run(command(option, file, tiny_model, tmp_path)) == ExitCode.USAGE
+    assert f"rows.jsonl:{line}:" in shown()
+
+
+@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data"])
+@pytest.mark.parametrize("kind", ["empty", "blank lines", "folder", "missing"])
+def test_a_file_without_rows_is_named(
+    option: str, kind: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    if kind == "folder":
+        file.mkdir()
+    elif kind != "missing":
+        file.write_bytes(b"" if kind == "empty" else b"\n\n")
+    assert run(command(option, file, tiny_model, tmp_path)) == ExitCode.USAGE
+    assert "rows.jsonl" in shown()
+
+
+def test_a_duplicate_id_or_prompt_is_named(tiny_model: Path, tmp_path: Path, shown: Callable[[], str]) -> None:
+    file = tmp_path / "rows.jsonl"
+    for second in (b'{"id": "a", "prompt": "Another"}\n', b'{"id": "b", "prompt": "Say hello"}\n'):
+        file.write_bytes(GOOD_PROMPT + second)
+        assert run(command("--prompts", file, tiny_model, tmp_path)) == ExitCode.USAGE
+        assert "rows.jsonl:2:" in shown()
+
+
+def test_a_byte_order_mark_and_crlf_are_read(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + GOOD_PAIR.replace(b"\n", b"\r\n") * 1 + b"\r\n")
+    assert run([*command("--data", file, tiny_model, tmp_path), "--max-steps", "1", "--dtype", "float32"]) == 0
+
+
+@pytest.mark.parametrize("name", ["training.json", "adapter_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_broken_settings_file_of_a_checkpoint_is_named(
+    name: str, content: bytes, tiny_model: Path, make_tiny_adapter: Callable[..., Path], shown: Callable[[], str]
+) -> None:
+    adapter = make_tiny_adapter(tiny_model)
+    (adapter / name).write_bytes(content)
+    assert run(["compare", str(tiny_model), str(adapter)]) == ExitCode.USAGE
+    assert name in shown()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", json.dumps({"model_type": "llama"}).encode()])
+def test_a_broken_model_is_named(content: bytes, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "broken"))
+    (model / "model.safetensors").write_bytes(content)
+    assert run(["compare", str(model), str(model)]) == ExitCode.USAGE
+    assert "broken" in shown()
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[], str]:
+    """What stood on stderr, checked to be one line and to have left nothing behind."""
+
+    def read() -> str:
+        lines = [line for line in capsys.readouterr().err.replace("\r", "\n").split("\n") if line.strip()]
+        errors = [line for line in lines if line.startswith("error: ")]
+        assert len(errors) == 1 and lines[-1] == errors[0] and len(errors[0]) < 1000, lines
+        assert not any("Traceback" in line for line in lines)
+        assert not (tmp_path / "made").exists() and not list(tmp_path.glob("results/*/run.json"))
+        return errors[0]
+
+    return read
+
+
+def command(option: str, file: Path, model: Path, folder: Path) -> list[str]:
+    if option == "--data":
+        return ["train", "dpo", "--model", str(model), "--data", str(file), "--output", str(folder / "made")]
+    return ["compare", str(model), str(model), option, str(file)]
