@@ -78,7 +78,11 @@ def show_runs(rows: Sequence[RunRow], results: Path) -> None:
     if not rows:
         console.print(f"No Runs in {results} yet; make one with: harness compare BASE CANDIDATE")
         return
-    table = Table("run", "decision", "profile", "baseline", "candidate", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "decision", "profile"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("baseline", "candidate"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         decision = Text(row.decision, _STYLE.get(row.decision, "yellow"))
         table.add_row(row.id, decision, row.profile, _plain(row.baseline), _plain(row.candidate))

@@ -137,7 +137,7 @@ def test_training_makes_what_compare_reads(workplace: Path, tiny_model: Path) ->
         (["compare", "{tiny}", "{tiny}", "--profile", "huge"], r"huge"),
         (["compare", "{tiny}", "{tiny}", "--judge", "gpt"], r"--judge gpt: expected local:CHECKPOINT"),
         (["compare", "{tiny}", "{tiny}", "--dtype", "int3"], r"--dtype int3"),
-        (["compare", "{tiny}"], r"CANDIDATE"),
+        (["compare", "{tiny}"], r"candidate"),
         (["compare", "{tiny}", "{tiny}", "--nonsense"], r"--nonsense"),
         (["train", "dpo", "--model", "{tiny}", "--data", "torn.jsonl", "--output", "o"], r"torn\.jsonl:"),
         (["train", "dpo", "--model", "{tiny}", "--data", "missing.jsonl", "--output", "o"], r"missing\.jsonl"),

@@ -1,7 +1,8 @@
 import json
-import multiprocessing
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,20 +96,20 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def _write(folder: Path, worker: int) -> None:
-    with Store(folder) as store:
-        for i in range(100):
-            store.put_many("completion", {f"{worker}-{i}": {"worker": worker, "i": i}})
+WRITER = """
+import sys
+from pathlib import Path
+from harness.store import Store
+with Store(Path(sys.argv[1])) as store:
+    for i in range(100):
+        store.put_many("completion", {f"{sys.argv[2]}-{i}": i})
+"""
 
 
 def test_eight_writers_lose_nothing(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_write, args=(tmp_path, w)) for w in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * 8
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    workers = [subprocess.Popen([*command, str(worker)]) for worker in range(8)]
+    assert [worker.wait() for worker in workers] == [0] * 8
     db = sqlite3.connect(tmp_path / "harness.sqlite")
     assert db.execute("SELECT count(*) FROM cache").fetchone() == (800,)
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

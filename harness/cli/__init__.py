@@ -55,10 +55,6 @@ def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
     try:
         result = app(arguments, prog_name="harness", standalone_mode=False)
-    except (typer.Abort, KeyboardInterrupt):
-        return _fail(ExitCode.INTERRUPTED, f"interrupted; what was finished is kept, to go on: {_command(arguments)}")
-    except typer.Exit as stop:
-        return stop.exit_code
     except HarnessError as error:
         return _fail(error.exit_code, str(error))
     except (DataError, JudgeDataError, SettingsError) as error:
@@ -70,6 +66,8 @@ def run(arguments: list[str]) -> int:
             return _fail(ExitCode.USAGE, usage)
         traceback.print_exc()
         return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: {type(error).__name__}: {error}")
+    if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this
+        return _fail(ExitCode.INTERRUPTED, f"interrupted; what was finished is kept, to go on: {_command(arguments)}")
     return result if isinstance(result, int) else 0
 
 
