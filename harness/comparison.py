@@ -111,13 +111,17 @@ class Comparison:
         }
 
     @cached_property
+    def tasks(self) -> Any:
+        """The benchmark tasks, as lm-eval loads them."""
+        return load_tasks(self.profile.settings.tasks)
+
+    @cached_property
     def documents(self) -> list[PairedDocument]:
         """The benchmark documents with both sides' scores."""
-        tasks = load_tasks(self.profile.settings.tasks)
         scores = []
         for name, side in self.sides.items():
             with progress_bar(f"benchmarks, {name}", "request") as progress:
-                scores.append(score(tasks, side, self.store, progress=progress))
+                scores.append(score(self.tasks, side, self.store, progress=progress))
         return pair(*scores)
 
     @cached_property
@@ -154,6 +158,8 @@ class Comparison:
             self._measured.add(section)
 
     def measure_all(self) -> None:
+        """Measures every section; a task that cannot be loaded is said before any model is asked."""
+        _ = self.tasks  # loads them, or says why not
         for section in self.sections:
             self.measure(section)
 

@@ -1,5 +1,6 @@
 """Shared fixtures: tiny random models for speed, the real SmolLM2 where a test is marked `model`."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,42 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+
+
+# Six prompts, six pairs and one task, with gates that so few items can decide.
+SMALL_PROFILE = """
+[profile.small]
+prompts = "prompts.jsonl"
+pairs = "pairs.jsonl"
+tasks = ["harness_commonsense"]
+max_new_tokens = 8
+batch_size = 64
+[profile.small.gates."pathology.*"]
+tolerance = 0.9
+min_n = 2
+[profile.small.gates."tax.pooled"]
+tolerance = 0.9
+min_n = 2
+[profile.small.gates."tax.*.*"]
+severity = "warn"
+tolerance = 0.0
+min_n = 400
+[profile.small.gates."preference.pair_accuracy"]
+kind = "superiority"
+min_n = 2
+"""
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with gates.toml (profile small), prompts.jsonl and pairs.jsonl."""
+    monkeypatch.chdir(tmp_path)
+    prompts = [{"prompt": f"Say {i}", "max_words": 9} for i in range(6)]
+    pairs = [{"prompt": f"What is {i}?", "chosen": f"It is {i}.", "rejected": f"No idea {i * 7}."} for i in range(6)]
+    for name, rows in (("prompts", prompts), ("pairs", pairs)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "gates.toml").write_text(SMALL_PROFILE, encoding="utf-8")
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

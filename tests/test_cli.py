@@ -15,44 +15,6 @@ from harness.errors import ExitCode
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
-PAIRS = [
-    {"prompt": f"Question {i}?", "chosen": f"Yes, it is {i}.", "rejected": f"No idea about {i * 7}."} for i in range(6)
-]
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a small profile: six prompts, six pairs, one task; gates that such few items can decide."""
-    monkeypatch.chdir(tmp_path)
-    write_rows(tmp_path / "prompts.jsonl", [{"prompt": f"Say {i}", "max_words": 9} for i in range(6)])
-    write_rows(tmp_path / "pairs.jsonl", PAIRS)
-    (tmp_path / "gates.toml").write_text(
-        """
-[profile.small]
-prompts = "prompts.jsonl"
-pairs = "pairs.jsonl"
-tasks = ["harness_commonsense"]
-max_new_tokens = 8
-batch_size = 64
-[profile.small.gates."pathology.*"]
-tolerance = 0.9
-min_n = 2
-[profile.small.gates."tax.pooled"]
-tolerance = 0.9
-min_n = 2
-[profile.small.gates."preference.pair_accuracy"]
-kind = "superiority"
-min_n = 2
-""",
-        encoding="utf-8",
-    )
-    return tmp_path
-
-
-def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
 SMALL = ["--profile", "small", "--gates", "gates.toml"]
 
 

@@ -12,38 +12,6 @@ import pytest
 
 SUITES = Path(__file__).resolve().parents[1] / "suites"
 
-GATES = """
-[profile.small]
-prompts = "prompts.jsonl"
-pairs = "pairs.jsonl"
-tasks = ["harness_commonsense"]
-max_new_tokens = 8
-batch_size = 64
-[profile.small.gates."pathology.*"]
-tolerance = 0.9
-min_n = 2
-[profile.small.gates."tax.pooled"]
-tolerance = 0.9
-min_n = 2
-[profile.small.gates."tax.*.*"]
-severity = "warn"
-tolerance = 0.0
-min_n = 400
-[profile.small.gates."preference.pair_accuracy"]
-kind = "superiority"
-min_n = 2
-"""
-
-
-@pytest.fixture
-def workplace(tmp_path: Path) -> Path:
-    prompts = [{"prompt": f"Say {i}", "max_words": 9} for i in range(6)]
-    pairs = [{"prompt": f"What is {i}?", "chosen": f"It is {i}.", "rejected": f"No idea {i * 7}."} for i in range(6)]
-    for name, rows in (("prompts", prompts), ("pairs", pairs)):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "gates.toml").write_text(GATES)
-    return tmp_path
-
 
 def pytest_in(folder: Path, *arguments: str, suite: Path = SUITES) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HARNESS_RESULTS": str(folder / "results"), "HARNESS_CACHE": str(folder / "cache")}
