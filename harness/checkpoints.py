@@ -1,5 +1,6 @@
 """Checkpoint specs: what a user may write, and what it resolves to."""
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,8 @@ from typing import Any
 from .convert import convert_gguf, smollm2_gguf
 from .errors import UsageError
 from .fingerprint import fingerprint, read_json_object
+
+log = logging.getLogger(__name__)
 
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -92,7 +95,8 @@ def _full_model(spec: str, path: Path) -> Checkpoint:
 
 
 def _adapter(spec: str, path: Path) -> Checkpoint:
-    _require_safetensors(spec, path)
+    if not (path / "adapter_model.safetensors").is_file():
+        raise UsageError(f"{spec}: expected adapter_model.safetensors in this folder (pickled weights are refused)")
     training = read_json_object(path / "training.json") if (path / "training.json").exists() else {}
     # adapter_config.json names a path of the machine it was trained on; training.json names the spec.
     name = training.get("model") or read_json_object(path / "adapter_config.json").get("base_model_name_or_path")
@@ -102,13 +106,21 @@ def _adapter(spec: str, path: Path) -> Checkpoint:
         base = _resolve_beside(name, path)
     except UsageError as error:
         raise UsageError(f"{spec}: this adapter's base cannot be resolved: {error}") from error
+    if training.get("model_fingerprint") not in (None, base.fingerprint):
+        log.warning("%s: its base %s has changed since this adapter was trained on it", spec, base.spec)
     return Checkpoint(spec, path, fingerprint(path, base.fingerprint), base)
 
 
 def _resolve_beside(spec: str, folder: Path) -> Checkpoint:
     """Resolves a spec recorded in `folder`; a relative path may be meant from there."""
     beside = folder / spec
-    return resolve(str(beside) if not Path(spec).exists() and beside.is_dir() else spec)
+    try:
+        chosen = str(beside) if not Path(spec).exists() and beside.is_dir() else spec
+        if Path(chosen).resolve() == folder.resolve():
+            raise UsageError(f"{spec}: names the adapter's own folder")
+    except OSError as error:
+        raise UsageError(f"{spec[:80]}: no usable path ({error.strerror})") from error
+    return resolve(chosen)
 
 
 def _require_safetensors(spec: str, path: Path) -> None:

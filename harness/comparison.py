@@ -16,7 +16,7 @@ from .engine import Engine, Sampling, Side
 from .errors import UsageError
 from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
 from .generation import complete
-from .items import Completion, PromptSet
+from .items import Completion, PromptSet, chat
 from .judges import (
     Audit,
     AuditThresholds,
@@ -82,6 +82,7 @@ class Comparison:
             "tax": self._tax,
         }
         self.estimates: dict[str, Estimate] = {}
+        self._cache_before = (store.hits, store.misses)
         self._measured: set[str] = set()
 
     @cached_property
@@ -188,13 +189,16 @@ class Comparison:
             "command": self.command(),
             "versions": versions(),
             "seed": self.settings.seed,
-            "cache": {"hits": self.store.hits, "misses": self.store.misses},
+            "cache": {
+                "hits": self.store.hits - self._cache_before[0],
+                "misses": self.store.misses - self._cache_before[1],
+            },
             "estimates": {metric: estimate.to_json() for metric, estimate in self.estimates.items()},
             "gates": [result.to_json() for result in results],
             "judge": self._judge_summary(),
         }
         curves = self.checkpoints["candidate"].path / "metrics.jsonl"
-        files = RunFiles(summary, self._rows(), junit_xml(verdict, results), curves if curves.exists() else None)
+        files = RunFiles(summary, self._rows(), junit_xml(verdict, results), curves if curves.is_file() else None)
         run = write_run(files, self.store.path.parent, self.store)
         return Outcome(run, summary | {"run": run.name}, tuple(results))
 
@@ -239,6 +243,8 @@ class Comparison:
             note = f"judge {judged.audit.judge} not admitted: {'; '.join(judged.audit.reasons)}"
             return {WIN_RATE: Estimate.missing(note)}
         scores = [outcome.score for outcome in judged.outcomes if outcome.score is not None]
+        if not scores:
+            return {WIN_RATE: Estimate.missing("the judge scored no pair", unscored=len(judged.outcomes))}
         return {WIN_RATE: self._share(WIN_RATE, scores, unscored=len(judged.outcomes) - len(scores))}
 
     def _difference(self, metric: str, baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
@@ -250,7 +256,7 @@ class Comparison:
     def _questions(self) -> list[Question]:
         texts = {side: {a.prompt_hash: a.text for a in answers} for side, answers in self.completions.items()}
         return [
-            Question(h, conversation([asdict(m) for m in p.messages]), texts["candidate"][h], texts["baseline"][h])
+            Question(h, conversation(chat(p.messages)), texts["candidate"][h], texts["baseline"][h])
             for p in self.prompts
             for h in (p.content_hash,)
         ]
@@ -340,8 +346,7 @@ def _judge_checkpoint(spec: str | None) -> Checkpoint | None:
 
 
 def _completion_row(side: str, prompt: Any, completion: Completion) -> dict[str, Any]:
-    messages = [asdict(message) for message in prompt.messages]
-    return {"side": side, "category": prompt.category, "messages": messages} | asdict(completion)
+    return {"side": side, "category": prompt.category, "messages": chat(prompt.messages)} | asdict(completion)
 
 
 def _pair_row(scored: PairScore) -> dict[str, Any]:

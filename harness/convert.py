@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def _read(path: Path) -> tuple[Any, Any]:
         try:
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
-        except (ValueError, OSError, KeyError, NotImplementedError) as error:
+        except (ValueError, OSError, LookupError, TypeError, NotImplementedError, struct.error) as error:
             raise UsageError(f"{path}: transformers cannot read this GGUF file ({error})") from error
         # A model read from GGUF refuses save_pretrained ("quantized with gguf"); a fresh one of its config does not.
         config = loaded.config

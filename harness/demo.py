@@ -8,7 +8,7 @@ from typing import Any
 
 from .checkpoints import Checkpoint, resolve
 from .comparison import Comparison, Outcome
-from .engine import pick_device, pick_dtype
+from .engine import training_dtype
 from .fingerprint import write_atomically
 from .folders import SUITES
 from .settings import Settings
@@ -47,9 +47,14 @@ def run_demo(output: Path, *, seed: int, store: Store, say: Callable[[str], obje
         comparison = Comparison(base, adapter, Settings(profile="smoke", seed=seed), store)
         comparison.measure_all()
         outcomes[name] = comparison.finish()
-    content = {"schema": 1} | {name: _entry(outcome) for name, outcome in outcomes.items()}
+    content = {"schema": 1} | demo_summary(outcomes)
     write_atomically(output / "demo.json", json.dumps(content, indent=1) + "\n")
     return outcomes
+
+
+def demo_summary(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """Per adapter its decision, its Run and where it lies: the content of demo.json."""
+    return {name: _entry(outcome) for name, outcome in outcomes.items()}
 
 
 def _train(recipe: Recipe, output: Path, base: Checkpoint, seed: int) -> Checkpoint:
@@ -61,7 +66,7 @@ def _train(recipe: Recipe, output: Path, base: Checkpoint, seed: int) -> Checkpo
             model_path=base.path,
             model_spec=base.portable_spec,
             model_fingerprint=base.fingerprint,
-            dtype=pick_dtype("auto", pick_device()),
+            dtype=training_dtype("auto"),
             learning_rate=recipe.learning_rate,
             max_steps=recipe.max_steps,
             beta=recipe.beta,

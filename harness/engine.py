@@ -4,25 +4,31 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from jinja2 import TemplateError
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from .checkpoints import Checkpoint
 from .errors import HarnessError, UsageError
-from .items import Completion, FinishReason, Message, Prompt
+from .items import Completion, FinishReason, Prompt, chat
 from .trainers.quiet import quiet_transformers
 
 log = logging.getLogger(__name__)
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+_ANSWERS_FORMAT = "1"
+"""Raised whenever this harness asks its models in another way, so that no older answer is taken for a new one."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,12 @@ def pick_dtype(dtype: str, device: str) -> str:
         return "float16"
     # Without AVX512-BF16 a CPU emulates bf16, several times slower than fp32.
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
+def training_dtype(dtype: str) -> str:
+    """As `pick_dtype`, but without float16: training in it needs loss scaling, which is not there."""
+    picked = pick_dtype(dtype, pick_device())
+    return "float32" if (dtype, picked) == ("auto", "float16") else picked
 
 
 class Engine:
@@ -88,17 +100,17 @@ class Engine:
             yield model.get_base_model()
 
     def _load(self, checkpoint: Checkpoint) -> Any:
-        try:
-            with quiet_transformers():
-                model = AutoModelForCausalLM.from_pretrained(
-                    checkpoint.path,
-                    dtype=getattr(torch, self.dtype),
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                )
-        except (ValueError, OSError, KeyError, SafetensorError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise UsageError(f"{checkpoint.spec}: transformers cannot load this model: {reason}") from error
+        with _loading(f"{checkpoint.spec}: transformers cannot load this model"):
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                checkpoint.path,
+                dtype=getattr(torch, self.dtype),
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        if missing := loading["missing_keys"]:
+            # transformers fills them with random numbers: the answers would be noise.
+            raise UsageError(f"{checkpoint.spec}: {len(missing)} weights are missing, e.g. {min(missing)}")
         # A checkpoint's own sampling defaults (a repetition penalty, say) would be part of the difference.
         model.generation_config = neutral_generation_config(model.generation_config)
         return model.to(self.device).eval()
@@ -108,23 +120,43 @@ class Engine:
 
         if adapter.base is None or adapter.base.base is not None:
             raise UsageError(f"{adapter.spec}: an adapter on an adapter; merge the first one into its base")
-        model = self._models[adapter.root.fingerprint]
-        name = adapter.fingerprint
-        try:
-            with quiet_transformers():
-                # The adapter computes in the dtype of the comparison, like the base: casts would double its cost.
-                if not isinstance(model, PeftModel):
-                    model = PeftModel.from_pretrained(
-                        model, adapter.path, adapter_name=name, autocast_adapter_dtype=False
-                    )
-                    self._models[adapter.root.fingerprint] = model.eval()
-                elif name not in model.peft_config:
-                    model.load_adapter(adapter.path, adapter_name=name, autocast_adapter_dtype=False)
-                # Nothing is trained here, but torch.matmul copies a frozen head once per row of a batch.
-                model.requires_grad_(True)
-        except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise UsageError(f"{adapter.spec}: this adapter does not fit {adapter.base.spec}: {reason}") from error
+        model, name = self._models[adapter.root.fingerprint], adapter.fingerprint
+        if name in getattr(model, "peft_config", {}):
+            return
+        # The adapter computes in the dtype of the comparison, like the base: casts would double its cost.
+        options = {"adapter_name": name, "autocast_adapter_dtype": False}
+        with _loading(f"{adapter.spec}: this adapter does not fit {adapter.base.spec}"):
+            if isinstance(model, PeftModel):
+                model.load_adapter(adapter.path, **options)
+            else:
+                model = PeftModel.from_pretrained(model, adapter.path, **options)
+        _check_adapter(model, adapter)
+        # Nothing is trained here, but torch.matmul copies a frozen head once per row of a batch.
+        self._models[adapter.root.fingerprint] = model.requires_grad_(True).eval()
+
+
+@contextmanager
+def _loading(failure: str) -> Iterator[None]:
+    """Quiet inside; what transformers and peft raise on files that are not what they should be is one line."""
+    try:
+        with quiet_transformers():
+            yield
+    except (ValueError, OSError, KeyError, RuntimeError, TypeError, AttributeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"{failure}: {reason or type(error).__name__}") from error
+
+
+def _check_adapter(model: Any, adapter: Checkpoint) -> None:
+    """Refuses an adapter that would be evaluated in part, or as its base alone."""
+    from peft import get_peft_model_state_dict
+
+    if model.peft_config[adapter.fingerprint].is_prompt_learning:
+        raise UsageError(f"{adapter.spec}: adds virtual tokens; only adapters that change weights are supported")
+    expected = get_peft_model_state_dict(model, adapter_name=adapter.fingerprint, save_embedding_layers=False)
+    with safe_open(adapter.path / "adapter_model.safetensors", framework="pt") as file:
+        missing = set(expected) - set(file.keys())
+    if missing:
+        raise UsageError(f"{adapter.spec}: {len(missing)} weights are missing, e.g. {min(missing)}")
 
 
 def neutral_generation_config(own: GenerationConfig) -> GenerationConfig:
@@ -151,7 +183,8 @@ class Side:
             "fingerprint": self.checkpoint.fingerprint,
             "dtype": self._engine.dtype,
             "device": self._engine.device,
-            "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
+            "engine": f"transformers {transformers.__version__}, torch {torch.__version__}, peft {version('peft')}",
+            "format": _ANSWERS_FORMAT,
         }
 
     @property
@@ -163,35 +196,36 @@ class Side:
         """The checkpoint's own tokenizer; an adapter without one uses its base's."""
         own = self.checkpoint.path
         folder = own if (own / "tokenizer_config.json").exists() else self.checkpoint.root.path
-        try:
-            with quiet_transformers():
-                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
-        except (ValueError, OSError, KeyError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise UsageError(f"{self.checkpoint.spec}: its tokenizer cannot be loaded: {reason}") from error
+        with _loading(f"{self.checkpoint.spec}: its tokenizer cannot be loaded"):
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
+        if tokenizer.pad_token is None:
+            raise UsageError(f"{self.checkpoint.spec}: its tokenizer has neither a pad nor an end token")
         return tokenizer
 
     def active(self) -> contextlib.AbstractContextManager[Any]:
         """The loaded transformers model with this side's adapter on (or off)."""
         return self._engine.active(self.checkpoint)
 
-    def render(self, messages: Sequence[Message] | Sequence[Mapping[str, str]]) -> str:
-        """The conversation as this checkpoint's chat template writes it, up to where its answer begins."""
-        plain = [asdict(m) if isinstance(m, Message) else dict(m) for m in messages]
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The chat messages as this checkpoint's template writes them, up to where its answer begins."""
         if self.tokenizer.chat_template:
-            return str(self.tokenizer.apply_chat_template(plain, add_generation_prompt=True, tokenize=False))
-        if len(plain) > 1:
+            try:
+                return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+            except TemplateError as error:
+                raise UsageError(f"{self.checkpoint.spec}: its chat template fails: {error}") from error
+        if len(messages) > 1:
             raise HarnessError(
                 f"{self.checkpoint.spec}: no chat template, so it cannot take a conversation of several turns"
             )
-        return plain[0]["content"]
+        return messages[0]["content"]
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """The answers to `prompts` as ONE batch, in order; finish reason eos or length."""
-        inputs = self._encode([self.render(prompt.messages) for prompt in prompts])
+        inputs = self._encode([self.render(chat(prompt.messages)) for prompt in prompts])
         with self.active() as model, torch.inference_mode(), quiet_transformers():
+            self._check_length(model, inputs["input_ids"].shape[1] + sampling.max_new_tokens)
             ends = _end_tokens(model, self.tokenizer)
             torch.manual_seed(sampling.seed)
             output = model.generate(**inputs, **_generation_arguments(sampling), eos_token_id=sorted(ends))
@@ -218,6 +252,7 @@ class Side:
     def _next_token(self, texts: Sequence[str]) -> NDArray[np.float64]:
         inputs = self._encode(texts)
         with self.active() as model, torch.inference_mode():
+            self._check_length(model, inputs["input_ids"].shape[1])
             positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
             logits = model(**inputs, position_ids=positions, logits_to_keep=1).logits[:, -1]
             return np.asarray(torch.log_softmax(logits.float(), dim=-1).double().cpu().numpy())
@@ -226,6 +261,14 @@ class Side:
         special = not self.tokenizer.chat_template  # a template writes its own special tokens
         encoded = self.tokenizer(list(texts), return_tensors="pt", padding=True, add_special_tokens=special)
         return {key: encoded[key].to(self._engine.device) for key in ("input_ids", "attention_mask")}
+
+    def _check_length(self, model: Any, tokens: int) -> None:
+        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is not None and tokens > limit:
+            raise UsageError(
+                f"{self.checkpoint.spec}: a prompt and its answer need {tokens} tokens, the context has {limit}; "
+                "shorten the prompts"
+            )
 
     def _completion(self, prompt: Prompt, ids: list[int], ends: set[int]) -> Completion:
         # The first end token counts, not padding: in SmolLM2 pad is eos.

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .engine import Sampling, Side
-from .items import Completion, Prompt, PromptSet, content_hash
+from .items import Completion, Prompt, PromptSet, chat, content_hash
 from .progress import Progress
 from .store import Store
 
@@ -33,14 +33,15 @@ def complete(
 def _batches(side: Side, prompts: PromptSet) -> list[Sequence[Prompt]]:
     """Batches of similar length. They depend on the whole set, not on what is cached: in low precision an
     answer may depend on its batch, and a resumed run must give the same answers."""
-    lengths = {p.content_hash: len(side.tokenizer.encode(side.render(p.messages))) for p in prompts}
+    lengths = {p.content_hash: len(side.tokenizer.encode(side.render(chat(p.messages)))) for p in prompts}
     ordered = sorted(prompts, key=lambda p: (lengths[p.content_hash], p.content_hash))
     return [ordered[i : i + side.batch_size] for i in range(0, len(ordered), side.batch_size)]
 
 
 def _key(side: Side, prompt: Prompt, sampling: Sampling) -> str:
-    messages = [asdict(message) for message in prompt.messages]
-    return content_hash({"side": dict(side.identity), "messages": messages, "sampling": asdict(sampling)})
+    # As rendered, not as written: a template may put today's date into it.
+    text = side.render(chat(prompt.messages))
+    return content_hash({"side": dict(side.identity), "text": text, "sampling": asdict(sampling)})
 
 
 def _to_row(completion: Completion) -> dict[str, Any]:

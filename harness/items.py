@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 FinishReason = Literal["eos", "length"]
-Section = Literal["completions", "pathologies", "pairs", "judge", "tax"]
 
 
 def content_hash(value: Any) -> str:
@@ -41,7 +40,7 @@ class Prompt:
     @cached_property
     def content_hash(self) -> str:
         """Digest of what the model sees; sides are joined on it, never on position."""
-        return content_hash([asdict(message) for message in self.messages])
+        return content_hash(chat(self.messages))
 
 
 @dataclass(frozen=True)

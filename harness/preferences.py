@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,10 @@ def pair_scores(
 
 def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
     """Summed response log-probabilities [pairs, 2] (chosen, rejected) of one side, through the cache."""
-    keys = [content_hash({"side": dict(side.identity), "pair": _content(pair)}) for pair in pairs]
+    from .trainers.encoding import encode_pair
+
+    encoded = [encode_pair(pair, side.tokenizer) for pair in pairs]
+    keys = [content_hash({"side": dict(side.identity), "pair": asdict(pair) if pair else None}) for pair in encoded]
 
     def ask(missing: list[int]) -> list[list[float]]:
         from .trainers.evaluation import pair_log_probs
@@ -68,10 +70,6 @@ def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progre
         bad = pairs[int(np.argmin(np.isfinite(values).all(axis=1)))]
         raise HarnessError(f"{side.checkpoint.spec}: gives {bad.where} a log-probability that is not finite")
     return values
-
-
-def _content(pair: PreferencePair) -> dict[str, Any]:
-    return {key: value for key, value in asdict(pair).items() if key in ("prompt", "chosen", "rejected")}
 
 
 class CachedOptions:
@@ -91,7 +89,7 @@ class CachedOptions:
     ) -> NDArray[np.float64]:
         """Log-probabilities (nats) [conversations, options] of each option as the next token."""
         identity = {"side": dict(self._side.identity), "options": list(options)}
-        keys = [content_hash(identity | {"messages": [dict(m) for m in c]}) for c in conversations]
+        keys = [content_hash(identity | {"text": self._side.render(c)}) for c in conversations]
 
         def ask(missing: list[int]) -> list[list[float]]:
             values = self._side.option_log_probs([conversations[i] for i in missing], options)

@@ -70,7 +70,8 @@ def find_run(run: str, results: Path) -> Path:
     """The folder of a Run. Raises UsageError where there is none, or more than one, of that name."""
     if (Path(run) / "run.json").is_file():
         return Path(run)
-    found = sorted(file.parent for file in results.glob(f"{run}*/run.json")) if run else []
+    folders = [file.parent for file in results.glob("*/run.json")]
+    found = [folder for folder in folders if run and folder.name.startswith(run)]
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} Runs begin so" if found else f"no such Run in {results}"

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from .errors import HarnessError
+from .errors import HarnessError, UsageError
 from .progress import Progress
 
 log = logging.getLogger(__name__)
@@ -76,14 +76,20 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, use_cache: bool = True) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "harness.sqlite"
         self.hits = 0
         self.misses = 0
         self._use_cache = use_cache
         self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        with self._errors():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}: cannot be made ({error.strerror}); set HARNESS_RESULTS elsewhere"
+            ) from error
+        # Under the lock: two processes may meet on a new folder.
+        with self._errors(), self._lock:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
             # A flipped byte must read as a checksum failure, not as an exception while decoding.
             self._db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")

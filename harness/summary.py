@@ -118,7 +118,7 @@ def _numbers(gate: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def _next_command(summary: Mapping[str, Any], run: Path) -> str:
     if summary["decision"] == "promote":
-        return f"harness runs show {run.name}"
+        return f"pytest suites/ --checkpoint {_plain(summary['candidate']['spec'])}    (the same gates, in CI)"
     return f"open {run / 'report.html'} and read the completions side by side"
 
 

@@ -122,7 +122,7 @@ def make_tiny_model(folder: Path, seed: int) -> Path:
         eos_token_id=0,
         pad_token_id=0,
         bos_token_id=None,
-        max_position_embeddings=512,
+        max_position_embeddings=4096,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

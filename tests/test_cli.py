@@ -106,6 +106,12 @@ def test_training_makes_what_compare_reads(workplace: Path, tiny_model: Path) ->
         (["train", "magic", "--model", "{tiny}", "--data", "pairs.jsonl", "--output", "o"], r"magic"),
         (["train", "dpo", "--model", "{tiny}", "--data", "pairs.jsonl", "--output", "o", "--beta", "0"], r"beta"),
         (["runs", "show", "no-such-run"], r"no such Run"),
+        (["runs", "show", "/no/such/run**"], r"no such Run"),
+        (
+            ["train", "dpo", "--model", "{tiny}", "--data", "pairs.jsonl", "--output", "pairs.jsonl/o"],
+            r"cannot be made",
+        ),
+        (["train", "dpo", "--model", "{tiny}", "--data", "pairs.jsonl", "--output", "o", "--seed", "-1"], r"seed"),
         (["nonsense"], r"nonsense"),
     ],
 )
@@ -127,6 +133,21 @@ def test_a_bug_is_never_a_decision(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr("harness.checkpoints.resolve", lambda _: 1 / 0)
     assert run(["compare", "a", "b"]) == ExitCode.NOT_EVALUATED
     assert "could not evaluate: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_library_that_gives_up_is_never_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(_: str) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("harness.checkpoints.resolve", give_up)
+    assert run(["compare", "a", "b"]) == ExitCode.NOT_EVALUATED
+
+
+def test_json_to_a_device_or_a_link_keeps_it(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workplace / "link.json").symlink_to("real.json")
+    assert run(["runs", "list", "--json", "link.json"]) == run(["runs", "list", "--json", "/dev/null"]) == 0
+    assert (workplace / "link.json").is_symlink() and json.loads((workplace / "real.json").read_text())["runs"] == []
+    assert not Path("/dev/null").is_file() and "No Runs" in capsys.readouterr().out
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,6 @@ def test_answers_come_from_the_cache_the_second_time(
         )
         assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
         monkeypatch.setattr(Engine, "active", lambda *_: pytest.fail("the model was asked"))
-        monkeypatch.setattr(Side, "tokenizer", property(lambda _: pytest.fail("the tokenizer was loaded")))
         again = complete(side_of(tiny_model), prompts, SHORT, store, progress=lambda *now: seen.append(now))
     assert again == first and seen[-1] == (5, 5)
 
@@ -148,6 +147,49 @@ def test_an_adapter_of_another_architecture_is_one_line(
     with pytest.raises(UsageError, match="does not fit") as caught, side_of(adapter).active():
         pass
     assert "\n" not in str(caught.value)
+
+
+def test_a_template_with_the_date_is_not_answered_from_yesterday(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = PromptSet("test", PROMPTS[:2])
+    today = "Monday"
+    monkeypatch.setattr(Side, "render", lambda _, messages: f"{today}: {messages[0]['content']}")
+    with Store(tmp_path) as store:
+        complete(side_of(tiny_model), prompts, SHORT, store, progress=lambda *_: None)
+        today = "Tuesday"
+        complete(side_of(tiny_model), prompts, SHORT, store, progress=lambda *_: None)
+        assert store.hits == 0 and store.misses == 4
+
+
+def test_missing_weights_are_refused_not_made_up(
+    tiny_model: Path, make_tiny_adapter: Callable[..., Path], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    adapter = make_tiny_adapter(tiny_model)
+    model = Path(shutil.copytree(tiny_model, tmp_path / "part"))
+    for folder, name in ((model, "model.safetensors"), (adapter, "adapter_model.safetensors")):
+        weights = {key: value for key, value in load_file(folder / name).items() if "layers.1." not in key}
+        save_file(weights, folder / name, metadata={"format": "pt"})
+        with pytest.raises(UsageError, match=r"weights are missing, e\.g\. .*layers\.1\."), side_of(folder).active():
+            pass
+
+
+def test_an_adapter_of_virtual_tokens_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    from peft import PromptTuningConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), config).save_pretrained(tmp_path / "virtual")
+    with pytest.raises(UsageError, match="virtual tokens"), side_of(tmp_path / "virtual").active():
+        pass
+
+
+def test_a_prompt_longer_than_the_context_is_refused(tiny_model: Path) -> None:
+    long = Prompt("long", (Message("user", "x" * 5000),))
+    with pytest.raises(UsageError, match="the context has 4096; shorten the prompts"):
+        side_of(tiny_model).generate([long], SHORT)
 
 
 def test_dtype_is_what_the_hardware_computes_in() -> None:

@@ -67,6 +67,8 @@ def test_an_adapter_needs_no_baseline_and_only_what_is_asked_is_measured(
         (["--checkpoint", "{tiny}", "--baseline", "{tiny}", "--harness-profile", "huge"], "huge"),
         (["--checkpoint", "{tiny}", "--baseline", "{tiny}", "--harness-pairs", "missing.jsonl"], "missing.jsonl"),
         (["--checkpoint"], "expected one argument"),
+        (["--checkpoint", ""], "no such checkpoint"),
+        (["--checkpoint", "{tiny}", "-n", "2"], "does not work with -n"),
     ],
 )
 def test_a_mistake_is_a_usage_error_in_one_line(
@@ -77,9 +79,9 @@ def test_a_mistake_is_a_usage_error_in_one_line(
     assert expected in done.stderr and "Traceback" not in done.stderr + done.stdout
 
 
-def test_without_checkpoint_the_suites_are_skipped(workplace: Path) -> None:
+def test_without_checkpoint_nothing_passes(workplace: Path) -> None:
     done = pytest_in(workplace)
-    assert done.returncode == 0 and "9 skipped" in done.stdout
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR and "need --checkpoint SPEC" in done.stdout
     assert not (workplace / "results").exists()
 
 

@@ -1,5 +1,6 @@
 """Log-probabilities of preference pairs under a model, without training it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +9,16 @@ import torch
 
 from .data import PreferencePair
 from .encoding import EncodedPair, encode_pair
-from .errors import DataError
-from .shared_prefix import check_layout, pack, response_log_probs, shared_prefix_attention
+from .errors import DataError, TrainingError
+from .shared_prefix import (
+    check_layout,
+    pack,
+    plain_log_prob,
+    response_log_probs,
+    shared_prefix_attention,
+)
+
+log = logging.getLogger(__name__)
 
 
 def pair_log_probs(
@@ -34,9 +43,19 @@ def pair_log_probs(
             for start in range(0, len(encoded), batch_size):
                 batch = pack(encoded[start : start + batch_size]).to(model.device)
                 rows.append(response_log_probs(model, batch).double().cpu().numpy())
+    except TrainingError as reason:
+        log.info("%s; each response is scored by itself", reason)
+        rows = [_plain_log_probs(model, pair) for pair in encoded]
     finally:
         model.train(training)
     return np.concatenate(rows)
+
+
+@torch.no_grad()
+def _plain_log_probs(model: Any, pair: EncodedPair) -> np.ndarray:
+    """As `response_log_probs`, without sharing the prompt: float64 `[1, 2]`."""
+    sides = (pair.chosen_ids, pair.rejected_ids)
+    return np.array([[plain_log_prob(model, pair.prompt_ids, side).item() for side in sides]])
 
 
 def _encode(pair: PreferencePair, tokenizer: Any, model: Any) -> EncodedPair:

@@ -3,9 +3,9 @@
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,9 +42,19 @@ class Fitted:
     seconds: float
 
 
-def load_tokenizer(path: Path) -> Any:
-    """The tokenizer of a model folder."""
-    return AutoTokenizer.from_pretrained(path)
+def load_tokenizer(settings: TrainingSettings) -> Any:
+    """The tokenizer of the model that training starts from."""
+    with _loading(settings):
+        return AutoTokenizer.from_pretrained(settings.model_path)
+
+
+@contextmanager
+def _loading(settings: TrainingSettings) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise TrainingError(f"{settings.model_spec}: transformers cannot load this model: {reason}") from error
 
 
 def fit(settings: TrainingSettings, pairs: Sequence[EncodedPair], held_out: Sequence[EncodedPair]) -> Fitted:
@@ -66,11 +76,12 @@ def fit(settings: TrainingSettings, pairs: Sequence[EncodedPair], held_out: Sequ
 
 def _model(settings: TrainingSettings) -> PeftModel:
     dtype = getattr(torch, settings.dtype)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(settings.model_path, dtype=dtype, use_safetensors=True)
-    except (ValueError, OSError, KeyError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise TrainingError(f"{settings.model_spec}: transformers cannot load this model: {reason}") from error
+    with _loading(settings):
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            settings.model_path, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+    if missing := loading["missing_keys"]:
+        raise TrainingError(f"{settings.model_spec}: {len(missing)} weights are missing, e.g. {min(missing)}")
     for module in model.modules():
         # A policy under dropout would be compared with a reference without.
         if isinstance(module, torch.nn.Dropout):

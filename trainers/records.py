@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,9 @@ def check_output(output: Path) -> None:
     """Raise SettingsError if `output` holds anything but an earlier training."""
     if output.exists() and not output.is_dir():
         raise SettingsError(f"output {output} is a file; name a folder")
+    parent = next(folder for folder in output.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise SettingsError(f"output {output} cannot be made in {parent}; name another folder")
     if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
         raise SettingsError(f"output {output} holds other files, and no earlier training; name another folder")
 

@@ -109,7 +109,9 @@ def check_layout(model: Any, pair: EncodedPair) -> None:
     """
     batch = pack([pair]).to(model.device)
     with torch.no_grad():
-        plain = torch.stack([_plain(model, pair.prompt_ids, side) for side in (pair.chosen_ids, pair.rejected_ids)])
+        plain = torch.stack(
+            [plain_log_prob(model, pair.prompt_ids, side) for side in (pair.chosen_ids, pair.rejected_ids)]
+        )
         with shared_prefix_attention(model):
             packed = response_log_probs(model, batch)[0]
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
@@ -118,7 +120,8 @@ def check_layout(model: Any, pair: EncodedPair) -> None:
         raise _unsupported(model, f"log-probabilities move by {worst:.2g} nats a token")
 
 
-def _plain(model: Any, prompt: tuple[int, ...], response: tuple[int, ...]) -> Tensor:
+def plain_log_prob(model: Any, prompt: tuple[int, ...], response: tuple[int, ...]) -> Tensor:
+    """Log-probability of one response by the plain forward pass: float32 scalar, nats, summed over its tokens."""
     ids = torch.tensor([prompt + response], device=model.device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(response) + 1).logits[0, :-1]
     return selected_log_probs(logits, ids[0, len(prompt) :]).sum()

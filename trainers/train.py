@@ -51,6 +51,7 @@ class TrainingSettings:
         for name in ("lora_rank", "lora_alpha", "batch_size", "learning_rate", "beta", "epochs", "logging_steps"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         _require(self.max_steps is None or self.max_steps > 0, "max_steps", "above 0", self.max_steps)
+        _require(0 <= self.seed < 2**32, "seed", "from 0 to 2**32 - 1", self.seed)
         _require(self.max_length > 1, "max_length", "above 1", self.max_length)
         _require(0 <= self.lora_dropout < 1, "lora_dropout", "in [0, 1)", self.lora_dropout)
         _require(self.dtype in ("float32", "bfloat16"), "dtype", "float32 or bfloat16", self.dtype)
@@ -89,7 +90,7 @@ def train(settings: TrainingSettings) -> TrainingResult:
     from .quiet import quiet_transformers
 
     with quiet_transformers():
-        tokenizer = load_tokenizer(settings.model_path)
+        tokenizer = load_tokenizer(settings)
         data = _dataset(settings.data, pairs, tokenizer, settings.max_length)
         eval_data = None
         if held_out:

@@ -61,13 +61,15 @@ def run(arguments: list[str]) -> int:
         return _fail(ExitCode.USAGE, str(error))
     except TrainingError as error:
         return _fail(ExitCode.NOT_EVALUATED, str(error))
+    except SystemExit as stop:  # a broken pipe, or a library that gives up: never a decision
+        return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: stopped early ({stop.code})")
     except Exception as error:
         if (usage := _usage_message(error)) is not None:
             return _fail(ExitCode.USAGE, usage)
         traceback.print_exc()
         return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: {type(error).__name__}: {error}")
     if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this
-        return _fail(ExitCode.INTERRUPTED, f"interrupted; what was finished is kept, to go on: {_command(arguments)}")
+        return _fail(ExitCode.INTERRUPTED, f"interrupted; to go on, run: {_command(arguments)}")
     return result if isinstance(result, int) else 0
 
 

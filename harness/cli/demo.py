@@ -11,15 +11,19 @@ DEFAULT_OUTPUT = Path("results/demo")
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of both trainings and of sampling.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for the two adapters and demo.json.")] = DEFAULT_OUTPUT,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file too.")] = None,
 ) -> None:
     """Train a sound and a reckless adapter of smollm2, compare both with it, and show what the gates decide."""
-    from ..demo import run_demo
+    from ..demo import demo_summary, run_demo
     from ..folders import results_folder
     from ..store import Store
     from ..summary import show_decisions, show_outcome
+    from .output import write_json
 
     with Store(results_folder()) as store:
         outcomes = run_demo(output, seed=seed, store=store, say=lambda line: typer.echo(f"\n{line}", err=True))
     for outcome in outcomes.values():
         show_outcome(outcome)
     show_decisions(outcomes)
+    if json:
+        write_json(json, demo_summary(outcomes))

@@ -15,7 +15,7 @@ def train(
     model: Annotated[str, typer.Option(help="The checkpoint to start from, e.g. smollm2 or a folder.")],
     data: Annotated[Path, typer.Option(help="Preference pairs: JSONL with prompt, chosen, rejected.")],
     output: Annotated[Path, typer.Option(help="Folder for the adapter, its metrics.jsonl and training.json.")],
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     lora_rank: Annotated[int, typer.Option(help="Rank of the LoRA adapter, put on all linear layers.")] = 16,
     lora_alpha: Annotated[int, typer.Option(help="LoRA's alpha: the adapter is scaled by alpha / rank.")] = 32,
     lora_dropout: Annotated[float, typer.Option(help="Dropout inside the adapter.")] = 0.0,
@@ -34,7 +34,7 @@ def train(
 ) -> None:
     """Train a checkpoint; the command that compares it with its start is printed at the end."""
     from ..checkpoints import resolve
-    from ..engine import pick_device, pick_dtype
+    from ..engine import training_dtype
     from ..summary import show_training
     from ..trainers.train import TrainingSettings
     from ..trainers.train import train as run_training
@@ -51,7 +51,7 @@ def train(
             model_path=start.path,
             model_spec=start.portable_spec,
             model_fingerprint=start.fingerprint,
-            dtype=pick_dtype(dtype, pick_device()),
+            dtype=training_dtype(dtype),
             lora_rank=lora_rank,
             lora_alpha=lora_alpha,
             lora_dropout=lora_dropout,

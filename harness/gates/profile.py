@@ -47,8 +47,6 @@ class JudgeAdmission(BaseModel):
     """At least, between the two orders of a pair."""
     unscored: float = Field(ge=0, le=1)
     """At most."""
-    canaries: float = Field(ge=0, le=1)
-    """At most, of the wins of texts that should never win."""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,27 @@ def test_a_broken_settings_file_of_a_checkpoint_is_named(
     assert name in shown()
 
 
+@pytest.mark.parametrize("wrong", [{"r": "x"}, {"r": [1]}, {"target_modules": 5}, {"lora_alpha": None}])
+def test_a_wrong_value_in_an_adapter_is_one_line(
+    wrong: dict[str, object], tiny_model: Path, make_tiny_adapter: Callable[..., Path], shown: Callable[[], str]
+) -> None:
+    adapter = make_tiny_adapter(tiny_model)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | wrong))
+    assert run(["compare", str(tiny_model), str(adapter)]) == ExitCode.USAGE
+    assert "does not fit" in shown()
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "."])
+def test_a_base_that_is_no_checkpoint_is_one_line(
+    name: str, tiny_model: Path, make_tiny_adapter: Callable[..., Path], shown: Callable[[], str]
+) -> None:
+    adapter = make_tiny_adapter(tiny_model)
+    (adapter / "training.json").write_text(json.dumps({"model": name}))
+    assert run(["compare", str(tiny_model), str(adapter)]) == ExitCode.USAGE
+    assert "base cannot be resolved" in shown()
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", json.dumps({"model_type": "llama"}).encode()])
 def test_a_broken_model_is_named(content: bytes, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]) -> None:
     model = Path(shutil.copytree(tiny_model, tmp_path / "broken"))

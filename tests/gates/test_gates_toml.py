@@ -64,7 +64,6 @@ def test_smoke_settings_and_judge():
         "accuracy": 0.70,
         "agreement": 0.75,
         "unscored": 0.05,
-        "canaries": 0.10,
     }
 
 
