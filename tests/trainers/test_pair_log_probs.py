@@ -70,6 +70,21 @@ def test_the_model_is_left_as_it_was(model: Any, tokenizer: Any) -> None:
 
 
 def test_a_pair_that_does_not_fit_is_an_error(model: Any, tokenizer: Any) -> None:
-    long = PreferencePair("a " * 300, "b", "c", 9, "held.jsonl")
-    with pytest.raises(DataError, match=r"held\.jsonl:9: the pair has 602 tokens, and the model's context 512"):
+    long = PreferencePair("a " * 2100, "b", "c", 9, "held.jsonl")
+    with pytest.raises(DataError, match=r"held\.jsonl:9: the pair has 4202 tokens, and the model's context 4096"):
         pair_log_probs(model, tokenizer, [*PAIRS, long])
+
+
+def test_a_model_that_cannot_share_prompts_is_scored_plainly(tokenizer: Any) -> None:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    torch.manual_seed(0)
+    model = BloomForCausalLM(BloomConfig(vocab_size=len(tokenizer), hidden_size=32, n_layer=2, n_head=4)).eval()
+    got = pair_log_probs(model, tokenizer, PAIRS)
+    ids = torch.tensor([tokenizer("One, two, three<|end|>")["input_ids"]])
+    with torch.no_grad():
+        table = model(input_ids=ids).logits[0].log_softmax(-1)
+    prompt = len(tokenizer("One, two,")["input_ids"])
+    expected = sum(table[i - 1, ids[0, i]].item() for i in range(prompt, ids.shape[1]))
+    assert got.shape == (3, 2) and np.isfinite(got).all()
+    assert got[0, 0] == pytest.approx(expected, abs=1e-4)
