@@ -17,6 +17,7 @@ def quiet_transformers() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft calls what transformers has deprecated
             warnings.filterwarnings("ignore", "fan_in_fan_out")
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # refused by name where adapters are loaded
             yield
     finally:
         logging.set_verbosity(level)
