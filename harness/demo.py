@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import Checkpoint, resolve
+from .checkpoints import BUILT_IN, Checkpoint, resolve
 from .comparison import Comparison, Outcome
 from .engine import training_dtype
 from .fingerprint import write_atomically
@@ -15,7 +15,7 @@ from .settings import Settings
 from .store import Store
 from .trainers.train import TrainingSettings, train
 
-BASE = "smollm2"
+BASE = BUILT_IN
 
 
 @dataclass(frozen=True)
