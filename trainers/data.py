@@ -45,6 +45,23 @@ class PreferencePair:
         return f"{self.path}:{self.row}"
 
 
+@dataclass(frozen=True)
+class LabeledCompletion:
+    """A prompt with one completion, desirable or not (KTO); in a demonstration (SFT) it is always desirable."""
+
+    prompt: Text
+    completion: Text
+    desirable: bool = True
+    row: int = 0
+    """Line in `path`, counted from 1."""
+    path: str = "rows"
+
+    @property
+    def where(self) -> str:
+        """`file:line`, for messages."""
+        return f"{self.path}:{self.row}"
+
+
 def read_pairs(path: str | Path) -> list[PreferencePair]:
     """Read preference pairs from a JSON Lines file; raises DataError at the first wrong row."""
     return [_pair(row.value, row.number, str(path)) for row in read_jsonl(path)]

@@ -10,38 +10,48 @@ from .errors import DataError
 
 
 @dataclass(frozen=True)
-class EncodedPair:
-    """Token ids of a pair; the sequences that a model scores are prompt + chosen and prompt + rejected."""
+class EncodedRow:
+    """Token ids of a row of data: a prompt and the responses that share it.
+
+    A model scores the sequences prompt + response, one for each response: chosen and rejected of a pair
+    (in this order), or a single completion.
+    """
 
     prompt_ids: tuple[int, ...]
-    chosen_ids: tuple[int, ...]
-    rejected_ids: tuple[int, ...]
+    responses: tuple[tuple[int, ...], ...]
     truncated: bool = False
     """A response lost its tail, and with it its end of sequence."""
+    desirable: bool | None = None
+    """Of a labelled completion; None for pairs."""
 
     @property
     def tokens(self) -> int:
-        """Tokens in a row that shares the prompt."""
-        return len(self.prompt_ids) + len(self.chosen_ids) + len(self.rejected_ids)
+        """Tokens where the prompt is shared."""
+        return len(self.prompt_ids) + sum(map(len, self.responses))
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return len(self.prompt_ids) + max(map(len, self.responses))
 
 
 @dataclass(frozen=True)
-class EncodedPairs:
-    """The pairs that fit into `max_length`, in order, and what became of the others."""
+class EncodedRows:
+    """The rows that fit into `max_length`, in order, and what became of the others."""
 
-    pairs: tuple[EncodedPair, ...]
+    rows: tuple[EncodedRow, ...]
     dropped: int
     truncated: int
 
 
-def encode_pairs(pairs: Sequence[PreferencePair], tokenizer: Any, max_length: int | None) -> EncodedPairs:
+def encode_pairs(pairs: Sequence[PreferencePair], tokenizer: Any, max_length: int | None) -> EncodedRows:
     """Encode each pair as `encode_pair` does, and count the dropped and the truncated ones."""
     encoded = [encode_pair(pair, tokenizer, max_length) for pair in pairs]
-    kept = tuple(pair for pair in encoded if pair is not None)
-    return EncodedPairs(kept, len(pairs) - len(kept), sum(pair.truncated for pair in kept))
+    kept = tuple(row for row in encoded if row is not None)
+    return EncodedRows(kept, len(pairs) - len(kept), sum(row.truncated for row in kept))
 
 
-def encode_pair(pair: PreferencePair, tokenizer: Any, max_length: int | None = None) -> EncodedPair | None:
+def encode_pair(pair: PreferencePair, tokenizer: Any, max_length: int | None = None) -> EncodedRow | None:
     """Encode a pair; None if the prompt alone fills `max_length`, which would leave no response token.
 
     Prompt and response are tokenised jointly, since tokens may merge across their border: the responses
@@ -51,19 +61,18 @@ def encode_pair(pair: PreferencePair, tokenizer: Any, max_length: int | None = N
     """
     prompt, chosen, rejected = _token_ids(pair, tokenizer)
     border = min(_common_prefix(prompt, chosen), _common_prefix(prompt, rejected))
-    encoded = EncodedPair(tuple(prompt[:border]), tuple(chosen[border:]), tuple(rejected[border:]))
+    encoded = EncodedRow(tuple(prompt[:border]), (tuple(chosen[border:]), tuple(rejected[border:])))
     _check(encoded, pair)
     return encoded if max_length is None else _fit(encoded, max_length)
 
 
-def _fit(encoded: EncodedPair, max_length: int) -> EncodedPair | None:
+def _fit(encoded: EncodedRow, max_length: int) -> EncodedRow | None:
     room = max_length - len(encoded.prompt_ids)
     if room <= 0:
         return None
-    if room >= max(len(encoded.chosen_ids), len(encoded.rejected_ids)):
+    if encoded.longest <= max_length:
         return encoded
-    chosen, rejected = encoded.chosen_ids[:room], encoded.rejected_ids[:room]
-    return replace(encoded, chosen_ids=chosen, rejected_ids=rejected, truncated=True)
+    return replace(encoded, responses=tuple(ids[:room] for ids in encoded.responses), truncated=True)
 
 
 def _token_ids(pair: PreferencePair, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
@@ -104,10 +113,11 @@ def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False)))
 
 
-def _check(encoded: EncodedPair, pair: PreferencePair) -> None:
+def _check(encoded: EncodedRow, pair: PreferencePair) -> None:
     if not encoded.prompt_ids:
         raise DataError(f"{pair.where}: no token of the prompt stands before the responses; lengthen the prompt")
-    if not encoded.chosen_ids or not encoded.rejected_ids or encoded.chosen_ids == encoded.rejected_ids:
+    chosen, rejected = encoded.responses
+    if not chosen or not rejected or chosen == rejected:
         raise DataError(
             f"{pair.where}: 'chosen' and 'rejected' are empty or the same after tokenisation; "
             "does the chat template drop them?"

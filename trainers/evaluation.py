@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .data import PreferencePair
-from .encoding import EncodedPair, encode_pair
+from .encoding import EncodedRow, encode_pair
 from .errors import DataError, TrainingError
 from .shared_prefix import (
     check_layout,
@@ -52,17 +52,17 @@ def pair_log_probs(
 
 
 @torch.no_grad()
-def _plain_log_probs(model: Any, pair: EncodedPair) -> np.ndarray:
+def _plain_log_probs(model: Any, pair: EncodedRow) -> np.ndarray:
     """As `response_log_probs`, without sharing the prompt: float64 `[1, 2]`."""
-    sides = (pair.chosen_ids, pair.rejected_ids)
-    return np.array([[plain_log_prob(model, pair.prompt_ids, side).item() for side in sides]])
+    return np.array([[plain_log_prob(model, pair.prompt_ids, side).item() for side in pair.responses]])
 
 
-def _encode(pair: PreferencePair, tokenizer: Any, model: Any) -> EncodedPair:
+def _encode(pair: PreferencePair, tokenizer: Any, model: Any) -> EncodedRow:
     encoded = encode_pair(pair, tokenizer)
     assert encoded is not None  # without a limit, no pair is dropped
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = len(encoded.prompt_ids) + max(len(encoded.chosen_ids), len(encoded.rejected_ids))
-    if limit is not None and longest > limit:
-        raise DataError(f"{pair.where}: the pair has {longest} tokens, and the model's context {limit}; shorten it")
+    if limit is not None and encoded.longest > limit:
+        raise DataError(
+            f"{pair.where}: the pair has {encoded.longest} tokens, and the model's context {limit}; shorten it"
+        )
     return encoded

@@ -23,7 +23,7 @@ from transformers import (
     set_seed,
 )
 
-from .encoding import EncodedPair
+from .encoding import EncodedRow
 from .errors import SettingsError, TrainingError
 from .fused import fused_lora
 from .objectives import OBJECTIVES, Objective, PairLogProbs, rewards
@@ -57,7 +57,7 @@ def _loading(settings: TrainingSettings) -> Iterator[None]:
         raise TrainingError(f"{settings.model_spec}: transformers cannot load this model: {reason}") from error
 
 
-def fit(settings: TrainingSettings, pairs: Sequence[EncodedPair], held_out: Sequence[EncodedPair]) -> Fitted:
+def fit(settings: TrainingSettings, pairs: Sequence[EncodedRow], held_out: Sequence[EncodedRow]) -> Fitted:
     """Train an adapter on `pairs`; `held_out` is evaluated after each epoch."""
     objective = OBJECTIVES.get(settings.objective)
     if objective is None:
@@ -131,8 +131,8 @@ class PairTrainer(Trainer):  # type: ignore[misc]
         model: PeftModel,
         objective: Objective,
         beta: float,
-        pairs: Sequence[EncodedPair],
-        held_out: Sequence[EncodedPair],
+        pairs: Sequence[EncodedRow],
+        held_out: Sequence[EncodedRow],
         args: TrainingArguments,
         callbacks: list[TrainerCallback],
     ) -> None:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .encoding import EncodedPairs
+from .encoding import EncodedRows
 from .errors import SettingsError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Dataset:
     sha256: str
     lines: tuple[int, ...]
     """Lines of `path` that belong to this side."""
-    encoded: EncodedPairs
+    encoded: EncodedRows
 
 
 def file_sha256(path: Path) -> str:
@@ -96,7 +96,7 @@ def write_records(
 
 def _data_record(data: Dataset) -> dict[str, Any]:
     encoded = data.encoded
-    counts = {"rows": len(encoded.pairs), "dropped": encoded.dropped, "truncated": encoded.truncated}
+    counts = {"rows": len(encoded.rows), "dropped": encoded.dropped, "truncated": encoded.truncated}
     return {"path": str(data.path), "sha256": data.sha256, **counts}
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from .encoding import EncodedPair
+from .encoding import EncodedRow
 from .errors import TrainingError
 from .fused import selected_log_probs
 
@@ -32,17 +32,20 @@ _SHORT = 512
 
 @dataclass(frozen=True)
 class Span:
-    """Where one pair stands in the row: `[start, chosen)` prompt, `[chosen, rejected)`, `[rejected, end)`."""
+    """Lengths of one row of data within the packed row: its prompt, then its responses in turn."""
 
-    start: int
-    chosen: int
-    rejected: int
-    end: int
+    prompt: int
+    responses: tuple[int, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence, prompt + response."""
+        return self.prompt + max(self.responses)
 
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """Pairs packed into one row of T tokens, R of them in responses."""
+    """Rows of data, k responses each, packed into one row of T tokens, R of them in responses."""
 
     input_ids: Tensor
     """int64 [1, T]"""
@@ -51,9 +54,9 @@ class PackedBatch:
     scored: Tensor
     """int64 [R], the row positions whose logits predict `targets`; a prompt's last one stands twice."""
     targets: Tensor
-    """int64 [R], the response tokens: chosen and rejected of each pair in turn."""
+    """int64 [R], the response tokens, row by row, response by response."""
     lengths: Tensor
-    """int64 [pairs, 2], response tokens; kept on the CPU."""
+    """int64 [rows, k], response tokens; kept on the CPU."""
     spans: tuple[Span, ...]
 
     def to(self, device: torch.device) -> "PackedBatch":
@@ -62,32 +65,31 @@ class PackedBatch:
         return replace(self, **moved)
 
 
-def pack(pairs: Sequence[EncodedPair]) -> PackedBatch:
-    """Pack pairs into one row."""
+def pack(rows: Sequence[EncodedRow]) -> PackedBatch:
+    """Pack rows of data, all with the same number of responses, into one row of tokens."""
     ids: list[int] = []
     positions: list[int] = []
     scored: list[int] = []
-    spans: list[Span] = []
-    for pair in pairs:
-        prompt, chosen, rejected = len(pair.prompt_ids), len(pair.chosen_ids), len(pair.rejected_ids)
-        start = len(ids)
-        span = Span(start, start + prompt, start + prompt + chosen, start + pair.tokens)
-        ids += pair.prompt_ids + pair.chosen_ids + pair.rejected_ids
-        positions += [*range(prompt + chosen), *range(prompt, prompt + rejected)]
-        scored += [*range(span.chosen - 1, span.rejected - 1), span.chosen - 1, *range(span.rejected, span.end - 1)]
-        spans.append(span)
+    for row in rows:
+        prompt, last = len(row.prompt_ids), len(ids) + len(row.prompt_ids) - 1
+        ids += row.prompt_ids
+        positions += range(prompt)
+        for response in row.responses:
+            scored += [last, *range(len(ids), len(ids) + len(response) - 1)]
+            positions += range(prompt, prompt + len(response))
+            ids += response
     return PackedBatch(
         input_ids=torch.tensor([ids]),
         position_ids=torch.tensor([positions]),
         scored=torch.tensor(scored),
-        targets=torch.tensor([token for pair in pairs for token in pair.chosen_ids + pair.rejected_ids]),
-        lengths=torch.tensor([[len(pair.chosen_ids), len(pair.rejected_ids)] for pair in pairs]),
-        spans=tuple(spans),
+        targets=torch.tensor([token for row in rows for response in row.responses for token in response]),
+        lengths=torch.tensor([[len(response) for response in row.responses] for row in rows]),
+        spans=tuple(Span(len(row.prompt_ids), tuple(map(len, row.responses))) for row in rows),
     )
 
 
 def response_log_probs(model: torch.nn.Module, batch: PackedBatch) -> Tensor:
-    """Log-probabilities of the responses: float32 `[pairs, 2]`, nats, summed over response tokens.
+    """Log-probabilities of the responses: float32 `[rows, k]`, nats, summed over response tokens.
 
     `model` is a causal language model, or a PeftModel around one, inside `shared_prefix_attention`.
     """
@@ -99,19 +101,18 @@ def response_log_probs(model: torch.nn.Module, batch: PackedBatch) -> Tensor:
         use_cache=False,
     ).logits
     logps = selected_log_probs(logits.squeeze(0), batch.targets)
-    return torch.stack([part.sum() for part in torch.split(logps, batch.lengths.flatten().tolist())]).view(-1, 2)
+    sums = [part.sum() for part in torch.split(logps, batch.lengths.flatten().tolist())]
+    return torch.stack(sums).view(batch.lengths.shape)
 
 
-def check_layout(model: Any, pair: EncodedPair) -> None:
-    """Raise TrainingError unless a packed row gives `pair` the log-probabilities that its two sequences have.
+def check_layout(model: Any, row: EncodedRow) -> None:
+    """Raise TrainingError unless packing gives `row` the log-probabilities that its sequences have.
 
     A guard against architectures whose layers mix positions in ways that nothing in the configuration tells.
     """
-    batch = pack([pair]).to(model.device)
+    batch = pack([row]).to(model.device)
     with torch.no_grad():
-        plain = torch.stack(
-            [plain_log_prob(model, pair.prompt_ids, side) for side in (pair.chosen_ids, pair.rejected_ids)]
-        )
+        plain = torch.stack([plain_log_prob(model, row.prompt_ids, response) for response in row.responses])
         with shared_prefix_attention(model):
             packed = response_log_probs(model, batch)[0]
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
@@ -175,17 +176,19 @@ def _attention(
     """
     if spans is None:
         raise TrainingError("packed rows only: this model's layers do not hand 'spans' on to their attention")
-    if softcap is not None or (sliding_window and sliding_window < max(_longest(span) for span in spans)):
+    if softcap is not None or (sliding_window and sliding_window < max(span.longest for span in spans)):
         raise TrainingError(f"{type(module).__name__}: a logit cap or a short sliding window is not supported")
     # One split and one cat over the row: slices would each cost the backward pass a zeroed copy of it.
-    sizes = [size for span in spans for size in (span.rejected - span.start, span.end - span.rejected)]
+    # The first response stands behind its prompt already, and the two are one causal stretch.
+    sizes = [size for span in spans for size in (span.prompt + span.responses[0], *span.responses[1:])]
     queries, keys, values = (torch.split(tensor, sizes, dim=2) for tensor in (query, key, value))
-    outputs = []
-    for i, span in enumerate(spans):
-        first, second, prompt = 2 * i, 2 * i + 1, span.chosen - span.start
-        outputs.append(_attend(queries[first], keys[first], values[first], scaling))
-        k, v = (torch.cat([part[first][:, :, :prompt], part[second]], dim=2) for part in (keys, values))
-        outputs.append(_attend(queries[second], k, v, scaling))
+    outputs, at = [], 0
+    for span in spans:
+        outputs.append(_attend(queries[at], keys[at], values[at], scaling))
+        for other in range(at + 1, at + len(span.responses)):
+            k, v = (torch.cat([part[at][:, :, : span.prompt], part[other]], dim=2) for part in (keys, values))
+            outputs.append(_attend(queries[other], k, v, scaling))
+        at += len(span.responses)
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
@@ -215,10 +218,6 @@ def _attend_by_matmul(query: Tensor, key: Tensor, value: Tensor, scale: float | 
 def _may_see(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Additive mask `[rows, columns]` of causal attention, for the last `rows` of `columns` tokens."""
     return torch.full((rows, columns), -torch.inf, dtype=dtype, device=device).triu_(columns - rows + 1)
-
-
-def _longest(span: Span) -> int:
-    return max(span.rejected - span.start, span.chosen - span.start + span.end - span.rejected)
 
 
 AttentionInterface.register(ATTENTION, _attention)

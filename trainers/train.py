@@ -95,7 +95,7 @@ def train(settings: TrainingSettings) -> TrainingResult:
         eval_data = None
         if held_out:
             eval_data = _dataset(settings.eval_data or settings.data, held_out, tokenizer, settings.max_length)
-        fitted = fit(settings, data.encoded.pairs, eval_data.encoded.pairs if eval_data else ())
+        fitted = fit(settings, data.encoded.rows, eval_data.encoded.rows if eval_data else ())
         with finished_folder(settings.output) as folder:
             fitted.model.save_pretrained(folder, save_embedding_layers=False)
             write_records(folder, settings, data, eval_data, fitted.history)
@@ -104,7 +104,7 @@ def train(settings: TrainingSettings) -> TrainingResult:
         steps=fitted.steps,
         seconds=fitted.seconds,
         metrics=_last_values(fitted.history),
-        rows=len(data.encoded.pairs),
+        rows=len(data.encoded.rows),
         dropped=data.encoded.dropped,
         truncated=data.encoded.truncated,
     )
@@ -121,7 +121,7 @@ def _read(settings: TrainingSettings) -> tuple[list[PreferencePair], list[Prefer
 
 def _dataset(path: Path, pairs: list[PreferencePair], tokenizer: Any, max_length: int) -> Dataset:
     encoded = encode_pairs(pairs, tokenizer, max_length)
-    if not encoded.pairs:
+    if not encoded.rows:
         raise DataError(f"{pairs[0].where}: no prompt is shorter than max_length {max_length} tokens; raise it")
     return Dataset(path, file_sha256(path), tuple(pair.row for pair in pairs), encoded)
 

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from harness.trainers.encoding import EncodedPair
+from harness.trainers.encoding import EncodedRow
 
 VOCABULARY = 64
 
 
 @pytest.fixture
-def encoded_pairs() -> list[EncodedPair]:
+def encoded_pairs() -> list[EncodedRow]:
     """Three pairs of uneven lengths: a long prompt, a one-token response, a prompt of one token."""
     return [
-        EncodedPair((1, 2, 3, 4, 5, 6, 7), (10, 11, 12), (13, 14, 15, 16)),
-        EncodedPair((8, 9, 8), (20,), (21, 22, 23, 24, 25)),
-        EncodedPair((30,), (31, 32), (33,)),
+        EncodedRow((1, 2, 3, 4, 5, 6, 7), ((10, 11, 12), (13, 14, 15, 16))),
+        EncodedRow((8, 9, 8), ((20,), (21, 22, 23, 24, 25))),
+        EncodedRow((30,), ((31, 32), (33,))),
     ]
 
 

@@ -47,8 +47,8 @@ def test_plain_text_gets_the_end_of_sequence_unless_it_has_one() -> None:
     encoded = encode_pair(PreferencePair("ab", "c", "b$"), words)
     assert encoded is not None
     assert encoded.prompt_ids == words.ids("a", "b")
-    assert encoded.chosen_ids == words.ids("c", "$")
-    assert encoded.rejected_ids == words.ids("b", "$")
+    assert encoded.responses[0] == words.ids("c", "$")
+    assert encoded.responses[1] == words.ids("b", "$")
 
 
 def test_the_border_moves_back_where_a_token_spans_it() -> None:
@@ -57,8 +57,8 @@ def test_the_border_moves_back_where_a_token_spans_it() -> None:
     assert encoded is not None
     # "b" + "c" merge in the chosen sequence, so both responses begin behind "a", the shorter common prefix.
     assert encoded.prompt_ids == words.ids("a")
-    assert encoded.chosen_ids == words.ids("bc", "$")
-    assert encoded.rejected_ids == words.ids("b", "a", "$")
+    assert encoded.responses[0] == words.ids("bc", "$")
+    assert encoded.responses[1] == words.ids("b", "a", "$")
 
 
 def test_a_prompt_that_merges_away_is_an_error() -> None:
@@ -71,15 +71,15 @@ def test_a_conversation_is_rendered_with_its_generation_prompt(tokenizer: Any) -
     encoded = encode_pair(conversation("yes", "no"), tokenizer)
     assert encoded is not None
     assert tokenizer.decode(encoded.prompt_ids) == "<|user|>hi<|end|><|assistant|>"
-    assert tokenizer.decode(encoded.chosen_ids) == "yes<|end|>"
-    assert tokenizer.decode(encoded.rejected_ids) == "no<|end|>"
+    assert tokenizer.decode(encoded.responses[0]) == "yes<|end|>"
+    assert tokenizer.decode(encoded.responses[1]) == "no<|end|>"
 
 
 def test_no_end_is_appended_to_a_template_without_one(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer, "chat_template", "{% for m in messages %}{{ m.content }} {% endfor %}")
     encoded = encode_pair(conversation("yes", "no"), tokenizer)
     assert encoded is not None
-    assert tokenizer.decode(encoded.chosen_ids) == "yes "
+    assert tokenizer.decode(encoded.responses[0]) == "yes "
 
 
 def test_a_template_that_drops_the_answer_is_an_error(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_long_response_loses_its_tail(max_length: int, chosen: str, truncated:
     words = WordTokenizer(*"abcdef$")
     encoded = encode_pair(PreferencePair("ab", "cdef", "c"), words, max_length)
     assert encoded is not None
-    assert encoded.chosen_ids == words.ids(*chosen)
+    assert encoded.responses[0] == words.ids(*chosen)
     assert encoded.truncated is truncated
 
 
@@ -117,4 +117,4 @@ def test_dropped_and_truncated_pairs_are_counted() -> None:
     words = WordTokenizer(*"abcdef$")
     pairs = [PreferencePair("a", "b", "c"), PreferencePair("aaaa", "b", "c"), PreferencePair("a", "bcdef", "c")]
     encoded = encode_pairs(pairs, words, max_length=4)
-    assert (len(encoded.pairs), encoded.dropped, encoded.truncated) == (2, 1, 1)
+    assert (len(encoded.rows), encoded.dropped, encoded.truncated) == (2, 1, 1)

@@ -8,7 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from harness.trainers.encoding import EncodedPair
+from harness.trainers.encoding import EncodedRow
 from harness.trainers.errors import TrainingError
 from harness.trainers.fused import fused_lora
 from harness.trainers.shared_prefix import (
@@ -24,11 +24,11 @@ from harness.trainers.shared_prefix import (
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:fan_in_fan_out")
 
 
-def plain_log_probs(model: Any, pairs: Sequence[EncodedPair]) -> Tensor:
+def plain_log_probs(model: Any, pairs: Sequence[EncodedRow]) -> Tensor:
     """Each sequence by itself, through the model as it comes: float32 [pairs, 2]."""
     rows = []
     for pair in pairs:
-        for response in (pair.chosen_ids, pair.rejected_ids):
+        for response in pair.responses:
             logits = model(input_ids=torch.tensor([pair.prompt_ids + response])).logits[0]
             steps = range(len(pair.prompt_ids) - 1, len(pair.prompt_ids) + len(response) - 1)
             logps = [logits[i].float().log_softmax(-1)[token] for i, token in zip(steps, response, strict=True)]
@@ -51,7 +51,7 @@ def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-def test_a_row_is_prompt_chosen_rejected_with_restarted_positions(encoded_pairs: list[EncodedPair]) -> None:
+def test_a_row_is_prompt_chosen_rejected_with_restarted_positions(encoded_pairs: list[EncodedRow]) -> None:
     batch = pack(encoded_pairs[:2])
     assert batch.input_ids[0].tolist() == [
         *(1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16),
@@ -66,7 +66,7 @@ def test_a_row_is_prompt_chosen_rejected_with_restarted_positions(encoded_pairs:
     assert batch.lengths.tolist() == [[3, 4], [1, 5]]
 
 
-def test_log_probs_equal_the_plain_forward(tiny_causal_lm: Any, encoded_pairs: list[EncodedPair]) -> None:
+def test_log_probs_equal_the_plain_forward(tiny_causal_lm: Any, encoded_pairs: list[EncodedRow]) -> None:
     with torch.no_grad():
         plain = plain_log_probs(tiny_causal_lm, encoded_pairs)
         with shared_prefix_attention(tiny_causal_lm):
@@ -78,7 +78,7 @@ def test_log_probs_equal_the_plain_forward(tiny_causal_lm: Any, encoded_pairs: l
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("fused", [False, True])
 def test_adapter_gradients_equal_the_plain_ones(
-    tiny_causal_lm: Any, encoded_pairs: list[EncodedPair], checkpointing: bool, fused: bool
+    tiny_causal_lm: Any, encoded_pairs: list[EncodedRow], checkpointing: bool, fused: bool
 ) -> None:
     model = with_lora(tiny_causal_lm)
     weights = torch.tensor([[1.0, -0.5], [0.3, 2.0], [-1.0, 0.7]])
@@ -94,7 +94,7 @@ def test_adapter_gradients_equal_the_plain_ones(
         torch.testing.assert_close(packed[name], gradient, atol=1e-4, rtol=1e-4, msg=name)
 
 
-def test_an_adapter_that_is_off_leaves_the_base(tiny_llama: Any, encoded_pairs: list[EncodedPair]) -> None:
+def test_an_adapter_that_is_off_leaves_the_base(tiny_llama: Any, encoded_pairs: list[EncodedRow]) -> None:
     with torch.no_grad():
         base = plain_log_probs(tiny_llama, encoded_pairs)
         model = with_lora(tiny_llama)
@@ -119,7 +119,7 @@ def test_attention_by_matrix_products_is_attention(rows: int, columns: int) -> N
                 torch.testing.assert_close(attend(query, key, value, 0.7)[0, head, row], expected)
 
 
-def test_bfloat16_stays_close_to_float32(tiny_llama: Any, encoded_pairs: list[EncodedPair]) -> None:
+def test_bfloat16_stays_close_to_float32(tiny_llama: Any, encoded_pairs: list[EncodedRow]) -> None:
     with torch.no_grad():
         exact = plain_log_probs(tiny_llama, encoded_pairs)
         tiny_llama.bfloat16()
@@ -148,7 +148,7 @@ def test_recurrent_layers_are_refused(causal_lm: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize(("window", "fits"), [(11, True), (10, False)])
 def test_a_sliding_window_must_hold_the_longest_sequence(
-    causal_lm: Callable[..., Any], encoded_pairs: list[EncodedPair], window: int, fits: bool
+    causal_lm: Callable[..., Any], encoded_pairs: list[EncodedRow], window: int, fits: bool
 ) -> None:
     model, pair = causal_lm("mistral", sliding_window=window), encoded_pairs[0]  # 7 + 4 tokens
     if fits:
@@ -159,7 +159,7 @@ def test_a_sliding_window_must_hold_the_longest_sequence(
 
 
 def test_a_model_that_mixes_positions_by_itself_is_found_out(
-    tiny_llama: Any, encoded_pairs: list[EncodedPair], monkeypatch: pytest.MonkeyPatch
+    tiny_llama: Any, encoded_pairs: list[EncodedRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mlp = tiny_llama.model.layers[0].mlp
     forward = mlp.forward
