@@ -106,11 +106,13 @@ def _adapter(spec: str, path: Path) -> Checkpoint:
     if not isinstance(name, str) or not name:
         raise UsageError(f'{spec}: this adapter does not name its base; add "model" to its training.json')
     try:
-        base = _resolve_beside(name, path)
+        start = _resolve_beside(name, path)
     except UsageError as error:
         raise UsageError(f"{spec}: this adapter's base cannot be resolved: {error}") from error
-    if training.get("model_fingerprint") not in (None, base.fingerprint):
-        log.warning("%s: its base %s has changed since this adapter was trained on it", spec, base.spec)
+    if training.get("model_fingerprint") not in (None, start.fingerprint):
+        log.warning("%s: its start %s has changed since this adapter was trained on it", spec, start.spec)
+    # An adapter that was trained on from another one holds that one too: both belong on the same model.
+    base = start.root if training.get("model") else start
     return Checkpoint(spec, path, fingerprint(path, base.fingerprint), base)
 
 

@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .answers import Answers, random_batches, unit
 from .benchmarks import PairedDocument, load_tasks, pair, score
 from .checkpoints import Checkpoint
 from .engine import Engine, Sampling, Side
-from .errors import UsageError
+from .errors import HarnessError, UsageError
 from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
-from .generation import complete
-from .items import Completion, PromptSet, chat
+from .items import Prompt, PromptSet, chat
 from .judges import (
     Audit,
     AuditThresholds,
@@ -30,27 +31,22 @@ from .judges import (
 )
 from .judges.local import LocalJudge
 from .junit import junit_xml
-from .pathologies import DETECTORS, Finding, detect
-from .preferences import CachedOptions, PairScore, load_pairs, pair_scores
+from .noise import noise_floors
+from .pathologies import DETECTORS
+from .preferences import PAIR_ACCURACY, WIN_RATE, CachedOptions, PairScore, load_pairs, pair_scores
 from .progress import progress_bar
 from .prompts import load_prompts
+from .rows import completion_rows, finding_rows, pair_rows, verdict_rows
 from .runs import RunFiles, write_run
 from .settings import Settings
-from .statistics import Estimate, mean_estimate, paired_estimate
+from .statistics import Estimate, mean_estimate, paired_estimate, sequential_estimate
 from .store import Store
 
 SIDES = ("baseline", "candidate")
-PAIR_ACCURACY = "preference.pair_accuracy"
-WIN_RATE = "preference.win_rate"
+_ON_PROMPTS = ("pathologies", "judge")
+"""Sections that take prompts; --extend gives them more."""
+_PATHOLOGIES = {f"pathology.{detector.name}": detector for detector in DETECTORS}
 _PACKAGES = ("torch", "transformers", "peft", "lm_eval", "numpy", "scipy")
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a judge did: its audit, and its outcomes on the prompts if it was admitted."""
-
-    audit: Audit
-    outcomes: tuple[PairOutcome, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,8 @@ class Comparison:
         self.prompts: PromptSet = load_prompts(settings.prompts or self.profile.settings.prompts)
         self.pairs = load_pairs(settings.pairs or self.profile.settings.pairs)
         self._judge_checkpoint = _judge_checkpoint(settings.judge)
+        if settings.resample and baseline.fingerprint != candidate.fingerprint:
+            raise UsageError("--resample compares a checkpoint with itself: give the same one twice")
         self.sections: dict[str, Callable[[], dict[str, Estimate]]] = {
             "pathologies": self._pathologies,
             "pairs": self._pair_accuracy,
@@ -84,6 +82,8 @@ class Comparison:
         self.estimates: dict[str, Estimate] = {}
         self._cache_before = (store.hits, store.misses)
         self._measured: set[str] = set()
+        self._waiting = self._prompt_batches()
+        self._outcomes: list[PairOutcome] = []
 
     @cached_property
     def engine(self) -> Engine:
@@ -91,25 +91,20 @@ class Comparison:
 
     @cached_property
     def sides(self) -> dict[str, Side]:
-        return {name: self.engine.side(checkpoint) for name, checkpoint in self.checkpoints.items()}
+        sides = {name: self.engine.side(checkpoint) for name, checkpoint in self.checkpoints.items()}
+        if self.settings.resample:
+            # Half, and odd: other neighbours, other padding, other kernels.
+            other = max(1, self.engine.batch_size // 2 - 1)
+            sides["candidate"] = self.engine.side(self.checkpoints["candidate"], batch_size=other)
+        return sides
 
     @cached_property
-    def completions(self) -> dict[str, list[Completion]]:
-        """Both sides' answers, in the order of the prompts."""
-        sampling = Sampling(max_new_tokens=self.profile.settings.max_new_tokens, seed=self.settings.seed)
-        answers = {}
-        for name, side in self.sides.items():
-            with progress_bar(f"answers, {name}", "prompt") as progress:
-                answers[name] = complete(side, self.prompts, sampling, self.store, progress=progress)
-        return answers
-
-    @cached_property
-    def findings(self) -> dict[str, list[list[Finding]]]:
-        """Both sides' Findings, one list per prompt."""
-        return {
-            name: [detect(prompt, answer) for prompt, answer in zip(self.prompts, answers, strict=True)]
-            for name, answers in self.completions.items()
-        }
+    def answers(self) -> Answers:
+        """Both sides' answers to the prompts taken so far."""
+        seeds = {"baseline": self.settings.seed, "candidate": self.settings.seed + self.settings.resample}
+        tokens, temperature = self.profile.settings.max_new_tokens, self.settings.temperature
+        sampling = {side: Sampling(tokens, temperature=temperature, seed=seed) for side, seed in seeds.items()}
+        return Answers(self.sides, sampling, self.store)
 
     @cached_property
     def tasks(self) -> Any:
@@ -134,29 +129,42 @@ class Comparison:
             )
 
     @cached_property
-    def judged(self) -> Judged | None:
-        """The judge's audit and, if it is admitted, its outcomes; None without a judge."""
+    def judge(self) -> Judge | None:
+        """The judge that was asked for, or None."""
         if self._judge_checkpoint is None:
             return None
-        judge: Judge = LocalJudge(CachedOptions(self.engine.side(self._judge_checkpoint), self.store))
+        return LocalJudge(CachedOptions(self.engine.side(self._judge_checkpoint), self.store))
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The judge's audit."""
+        assert self.judge is not None
         thresholds = self.profile.judge
         with progress_bar("judge audit", "call") as progress:
-            audited = audit(
-                judge,
+            return audit(
+                self.judge,
                 load_gold_pairs(),
                 AuditThresholds(thresholds.accuracy, thresholds.agreement, thresholds.unscored),
                 progress=progress,
             )
-        if not audited.admitted:
-            return Judged(audited, ())
-        with progress_bar("judge", "call") as progress:
-            return Judged(audited, tuple(play_both_orders(judge, self._questions(), progress=progress)))
 
     def measure(self, section: str) -> None:
-        """Measures a section, once; its Estimates are then in `estimates`."""
-        if section not in self._measured:
+        """Measures a section, once; its Estimates are then in `estimates`.
+
+        With --extend, what rests on prompts takes more of them while a blocking gate on it is inconclusive.
+        """
+        if section in self._measured:
+            return
+        self._measured.add(section)
+        if section not in _ON_PROMPTS:
             self.estimates |= self.sections[section]()
-            self._measured.add(section)
+            return
+        if not self.answers.prompts:
+            self.answers.take(self._waiting.pop(0))
+        self._look()
+        while self._waiting and self._undecided():
+            self.answers.take(self._waiting.pop(0))
+            self._look()
 
     def measure_all(self) -> None:
         """Measures every section; a task that cannot be loaded is said before any model is asked."""
@@ -195,6 +203,8 @@ class Comparison:
             },
             "estimates": {metric: estimate.to_json() for metric, estimate in self.estimates.items()},
             "gates": [result.to_json() for result in results],
+            "prompts": {"taken": len(self.answers.prompts), "of": len(self.prompts)} if self._asked_prompts else None,
+            "noise": noise_floors(results) if self.settings.resample else None,
             "judge": self._judge_summary(),
         }
         curves = self.checkpoints["candidate"].path / "metrics.jsonl"
@@ -212,60 +222,110 @@ class Comparison:
                 words += [option] if value is True else [option, str(value)]
         return shlex.join(words)
 
+    def _prompt_batches(self) -> list[list[Prompt]]:
+        """All prompts at once; with --extend as many as the gates ask for at least, then a batch at a time."""
+        if not self.settings.extend:
+            return [list(self.prompts)]
+        sections = _ON_PROMPTS if self.settings.judge else ("pathologies",)
+        asked = [gate.min_n for gate in self.profile.gates if _section(gate.metric) in sections]
+        size = self.profile.settings.batch_size
+        return random_batches(self.prompts, first=max(asked, default=size), then=size, seed=self.settings.seed)
+
+    @property
+    def _asked_prompts(self) -> bool:
+        return bool(self._measured & set(_ON_PROMPTS))
+
+    def _look(self) -> None:
+        for section in _ON_PROMPTS:
+            if section in self._measured:
+                self.estimates |= self.sections[section]()
+
+    def _undecided(self) -> bool:
+        """Whether more prompts may decide a gate that blocks."""
+        return any(
+            result.status == "inconclusive" and result.severity == "block" and self.estimates[result.metric].measured
+            for result in self.results()
+            if result.metric in self.estimates and _section(result.metric) in _ON_PROMPTS
+        )
+
     def _pathologies(self) -> dict[str, Estimate]:
-        flagged = {
-            side: {d.name: [any(f.detector == d.name for f in found) for found in lists] for d in DETECTORS}
-            for side, lists in self.findings.items()
-        }
-        return {
-            metric: self._difference(metric, flagged["baseline"][name], flagged["candidate"][name])
-            for name in (detector.name for detector in DETECTORS)
-            for metric in (f"pathology.{name}",)
-        }
+        return {metric: self._pathology(metric, detector.name) for metric, detector in _PATHOLOGIES.items()}
+
+    def _pathology(self, metric: str, detector: str) -> Estimate:
+        flagged = [
+            [float(any(f.detector == detector for f in found)) for found in self.answers.findings[side]]
+            for side in SIDES
+        ]
+        return self._on_prompts(metric, flagged[0], flagged[1])
 
     def _pair_accuracy(self) -> dict[str, Estimate]:
-        return {PAIR_ACCURACY: self._share(PAIR_ACCURACY, [scored.score for scored in self.pair_scores])}
+        scores = [scored.score for scored in self.pair_scores]
+        # Pairs of one prompt are not independent.
+        prompts = [scored.pair.prompt for scored in self.pair_scores]
+        level = level_for(PAIR_ACCURACY, self.profile.gates)
+        return {PAIR_ACCURACY: mean_estimate(scores, clusters=prompts, level=level)}
 
     def _tax(self) -> dict[str, Estimate]:
         by_metric: dict[str, list[PairedDocument]] = {"tax.pooled": [d for d in self.documents if d.primary]}
         for document in self.documents:
             by_metric.setdefault(f"tax.{document.task}.{document.metric}", []).append(document)
         return {
-            metric: self._difference(metric, [d.baseline for d in documents], [d.candidate for d in documents])
+            metric: paired_estimate(
+                [document.baseline for document in documents],
+                [document.candidate for document in documents],
+                level=level_for(metric, self.profile.gates),
+            )
             for metric, documents in by_metric.items()
         }
 
     def _win_rate(self) -> dict[str, Estimate]:
-        judged = self.judged
-        if judged is None:
+        if self.judge is None:
             return {}
-        if not judged.audit.admitted:
-            note = f"judge {judged.audit.judge} not admitted: {'; '.join(judged.audit.reasons)}"
+        if self.audit.overall.unscored == self.audit.overall.n:
+            reasons = "; ".join(self.audit.reasons)
+            raise HarnessError(f"judge {self.audit.judge} scored none of the labelled pairs of its audit: {reasons}")
+        if not self.audit.admitted:
+            note = f"judge {self.audit.judge} not admitted: {'; '.join(self.audit.reasons)}"
             return {WIN_RATE: Estimate.missing(note)}
-        scores = [outcome.score for outcome in judged.outcomes if outcome.score is not None]
+        with progress_bar("judge", "call") as progress:
+            self._outcomes += play_both_orders(self.judge, self._questions(), progress=progress)
+        scores = {o.question_id: o.score for o in self._outcomes if o.score is not None}
         if not scores:
-            return {WIN_RATE: Estimate.missing("the judge scored no pair", unscored=len(judged.outcomes))}
-        return {WIN_RATE: self._share(WIN_RATE, scores, unscored=len(judged.outcomes) - len(scores))}
+            raise HarnessError(f"judge {self.judge.name} scored no pair: {_failures(self._outcomes)}")
+        scored = [prompt for prompt in self.answers.prompts if prompt.content_hash in scores]
+        values = [scores[prompt.content_hash] for prompt in scored]
+        return {WIN_RATE: self._on_prompts(WIN_RATE, None, values, scored)}
 
-    def _difference(self, metric: str, baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
-        return paired_estimate(baseline, candidate, level=level_for(metric, self.profile.gates))
-
-    def _share(self, metric: str, values: Sequence[float], *, unscored: int = 0) -> Estimate:
-        return mean_estimate(values, level=level_for(metric, self.profile.gates), unscored=unscored)
+    def _on_prompts(
+        self,
+        metric: str,
+        baseline: Sequence[float] | None,
+        candidate: Sequence[float],
+        scored: Sequence[Prompt] | None = None,
+    ) -> Estimate:
+        """The Estimate from one value per scored prompt (by default all that were taken); clusters count as one."""
+        prompts = self.answers.prompts if scored is None else scored
+        units = [unit(prompt) for prompt in prompts]
+        level = level_for(metric, self.profile.gates)
+        unscored = len(self.answers.prompts) - len(prompts)
+        if self.settings.extend:
+            return sequential_estimate(baseline, candidate, clusters=units, level=level, unscored=unscored)
+        if baseline is None:
+            return mean_estimate(candidate, clusters=units, level=level, unscored=unscored)
+        return paired_estimate(baseline, candidate, clusters=units, level=level, unscored=unscored)
 
     def _questions(self) -> list[Question]:
-        texts = {side: {a.prompt_hash: a.text for a in answers} for side, answers in self.completions.items()}
+        """Of the prompts that the judge has not seen yet."""
+        answers = (self.answers.prompts, self.answers.completions["candidate"], self.answers.completions["baseline"])
         return [
-            Question(h, conversation(chat(p.messages)), texts["candidate"][h], texts["baseline"][h])
-            for p in self.prompts
-            for h in (p.content_hash,)
+            Question(prompt.content_hash, conversation(chat(prompt.messages)), candidate.text, baseline.text)
+            for prompt, candidate, baseline in list(zip(*answers, strict=True))[len(self._outcomes) :]
         ]
 
     def _judge_summary(self) -> dict[str, Any] | None:
-        judged = self.judged if "judge" in self._measured else None
-        if judged is None:
+        if "judge" not in self._measured or self.judge is None:
             return None
-        audited = judged.audit
+        audited = self.audit
         return {
             "spec": audited.judge,
             "admitted": audited.admitted,
@@ -274,46 +334,28 @@ class Comparison:
 
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of the Run's JSONL files, for the sections that were measured."""
-        prompts = {prompt.content_hash: prompt for prompt in self.prompts}
-        rows: dict[str, list[dict[str, Any]]] = {
-            "completions": [],
-            "findings": [],
-            "verdicts": [],
-            "benchmarks": [],
-            "pairs": [],
+        answers = self.answers if self._asked_prompts else None
+        return {
+            "completions": completion_rows(answers) if answers else [],
+            "findings": finding_rows(answers) if answers and "pathologies" in self._measured else [],
+            "verdicts": verdict_rows(self.prompts, self._outcomes),
+            "benchmarks": [document.to_json() for document in self.documents] if "tax" in self._measured else [],
+            "pairs": pair_rows(self.pair_scores) if "pairs" in self._measured else [],
         }
-        if "pathologies" in self._measured or "completions" in self.__dict__:
-            for side, answers in self.completions.items():
-                rows["completions"] += [_completion_row(side, prompts[a.prompt_hash], a) for a in answers]
-        if "pathologies" in self._measured:
-            for side, lists in self.findings.items():
-                rows["findings"] += [
-                    {"side": side, "prompt_id": p.id, "prompt_hash": p.content_hash, **asdict(finding)}
-                    for p, found in zip(self.prompts, lists, strict=True)
-                    for finding in found
-                ]
-        if "judge" in self._measured and self.judged:
-            for outcome in self.judged.outcomes:
-                for verdict in outcome.verdicts:
-                    prompt = prompts[verdict.question_id]
-                    rows["verdicts"].append(
-                        verdict.to_row() | {"prompt_id": prompt.id, "prompt_hash": prompt.content_hash}
-                    )
-        if "tax" in self._measured:
-            rows["benchmarks"] = [document.to_json() for document in self.documents]
-        if "pairs" in self._measured:
-            rows["pairs"] = [_pair_row(scored) for scored in self.pair_scores]
-        return rows
 
 
 def section_of(metric: str) -> str:
     """The section that measures a metric. Raises UsageError for a name that none does."""
-    names = {"pathology": "pathologies", "tax": "tax"}
-    exact = {PAIR_ACCURACY: "pairs", WIN_RATE: "judge"}
-    section = exact.get(metric) or names.get(metric.split(".")[0])
+    section = _section(metric)
     if section is None:
-        raise UsageError(f"unknown metric '{metric}'; known: pathology.<name>, tax.<task>.<metric>, {', '.join(exact)}")
+        known = f"pathology.<name>, tax.<task>.<metric>, {PAIR_ACCURACY}, {WIN_RATE}"
+        raise UsageError(f"unknown metric '{metric}'; known: {known}")
     return section
+
+
+def _section(metric: str) -> str | None:
+    exact = {PAIR_ACCURACY: "pairs", WIN_RATE: "judge"}
+    return exact.get(metric) or {"pathology": "pathologies", "tax": "tax"}.get(metric.split(".")[0])
 
 
 def reasons(verdict: str, results: Sequence[GateResult]) -> list[str]:
@@ -345,13 +387,7 @@ def _judge_checkpoint(spec: str | None) -> Checkpoint | None:
     return resolve(name)
 
 
-def _completion_row(side: str, prompt: Any, completion: Completion) -> dict[str, Any]:
-    return {"side": side, "category": prompt.category, "messages": chat(prompt.messages)} | asdict(completion)
-
-
-def _pair_row(scored: PairScore) -> dict[str, Any]:
-    return asdict(scored.pair) | {
-        "chosen_gain": scored.chosen_gain,
-        "rejected_gain": scored.rejected_gain,
-        "score": scored.score,
-    }
+def _failures(outcomes: Sequence[PairOutcome]) -> str:
+    """The reasons of unscored verdicts, the most frequent first."""
+    reasons = Counter(v.reason for outcome in outcomes for v in outcome.verdicts if v.outcome == "unscored")
+    return "; ".join(f"{reason} ({count} calls)" for reason, count in reasons.most_common(3))

@@ -77,9 +77,9 @@ class Engine:
         self.batch_size = batch_size
         self._models: dict[str, Any] = {}
 
-    def side(self, checkpoint: Checkpoint) -> "Side":
-        """A handle on one checkpoint; nothing is loaded yet."""
-        return Side(checkpoint, self)
+    def side(self, checkpoint: Checkpoint, *, batch_size: int | None = None) -> "Side":
+        """A handle on one checkpoint; nothing is loaded yet. A batch size of its own has cached answers of its own."""
+        return Side(checkpoint, self, batch_size)
 
     @contextmanager
     def active(self, checkpoint: Checkpoint) -> Iterator[Any]:
@@ -172,9 +172,10 @@ def neutral_generation_config(own: GenerationConfig) -> GenerationConfig:
 class Side:
     """One checkpoint of a comparison, ready to answer."""
 
-    def __init__(self, checkpoint: Checkpoint, engine: Engine) -> None:
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, batch_size: int | None = None) -> None:
         self.checkpoint = checkpoint
         self._engine = engine
+        self._own_batch_size = batch_size
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -185,11 +186,11 @@ class Side:
             "device": self._engine.device,
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}, peft {version('peft')}",
             "format": _ANSWERS_FORMAT,
-        }
+        } | ({} if self._own_batch_size is None else {"batch_size": str(self._own_batch_size)})
 
     @property
     def batch_size(self) -> int:
-        return self._engine.batch_size
+        return self._own_batch_size or self._engine.batch_size
 
     @cached_property
     def tokenizer(self) -> Any:

@@ -131,5 +131,6 @@ def _comparison(config: pytest.Config, results: Any) -> Comparison:
     settings = Settings(**chosen)
     candidate = resolve(config.getoption("--checkpoint"))
     given = config.getoption("--baseline")
-    baseline = resolve(given) if given else resolve_baseline(candidate)
+    # An empty one is refused by resolve, and not taken for none: in CI a variable may be empty by mistake.
+    baseline = resolve_baseline(candidate) if given is None else resolve(given)
     return Comparison(baseline, candidate, settings, Store(results, use_cache=not settings.no_cache))

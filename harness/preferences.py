@@ -3,17 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Side
 from .errors import HarnessError, UsageError
 from .folders import SUITES
 from .items import content_hash
 from .progress import Progress
 from .store import Store
 from .trainers.data import PreferencePair, read_pairs
+
+if TYPE_CHECKING:
+    from .engine import Side
+
+PAIR_ACCURACY = "preference.pair_accuracy"
+WIN_RATE = "preference.win_rate"
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def load_pairs(name_or_path: str) -> list[PreferencePair]:
 
 
 def pair_scores(
-    baseline: Side, candidate: Side, pairs: Sequence[PreferencePair], store: Store, *, progress: Progress
+    baseline: "Side", candidate: "Side", pairs: Sequence[PreferencePair], store: Store, *, progress: Progress
 ) -> list[PairScore]:
     """One PairScore per pair, in order; progress counts pairs of both sides."""
     total = 2 * len(pairs)
@@ -51,7 +57,7 @@ def pair_scores(
     return [PairScore(pair, float(c), float(r)) for pair, (c, r) in zip(pairs, gains, strict=True)]
 
 
-def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
+def _log_probs(side: "Side", pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
     """Summed response log-probabilities [pairs, 2] (chosen, rejected) of one side, through the cache."""
     from .trainers.encoding import encode_pair
 
@@ -62,7 +68,8 @@ def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progre
         from .trainers.evaluation import pair_log_probs
 
         with side.active() as model:
-            values = pair_log_probs(model, side.tokenizer, [pairs[i] for i in missing])
+            asked = [pairs[i] for i in missing]
+            values = pair_log_probs(model, side.tokenizer, asked, batch_size=max(1, side.batch_size // 6))
         return [[float(value) for value in row] for row in values]
 
     values = np.array(store.fetch("pair_log_probs", keys, ask, progress=progress), dtype=np.float64).reshape(-1, 2)
@@ -75,7 +82,7 @@ def _log_probs(side: Side, pairs: Sequence[PreferencePair], store: Store, progre
 class CachedOptions:
     """A Side as the judges' OptionScorer, its answers kept in the store."""
 
-    def __init__(self, side: Side, store: Store) -> None:
+    def __init__(self, side: "Side", store: Store) -> None:
         self.name = side.checkpoint.spec
         self._side = side
         self._store = store

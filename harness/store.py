@@ -23,7 +23,7 @@ from .progress import Progress
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["completion", "benchmark", "pair_log_probs", "option_log_probs"]
+Kind = Literal["completion", "benchmark", "pair_log_probs", "option_log_probs", "reference_log_probs"]
 
 _APPLICATION_ID = 0x616C6E68  # "alnh": tells our file from any other SQLite file
 _SCHEMA = 1

@@ -1,6 +1,7 @@
 """Tables for the terminal: a decision with its gates, and the list of Runs."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .store import RunRow
 
 if TYPE_CHECKING:
     from .comparison import Outcome
+    from .gates import GatePlan, Plan
     from .trainers.train import TrainingResult
 
 _STYLE = {
@@ -26,6 +28,24 @@ _LEGEND = """\
 sides: baseline→candidate in %; difference: in points, with its interval;
 shows: the smallest difference that so many items would show; dim: only warns"""
 
+_TAX_LEGEND = """\
+sides: baseline→candidate in %; difference: in points, with its 95 % interval;
+shows: the smallest difference that so many documents would show; lost, won:
+documents that score lower, higher; p: McNemar's exact, of no difference"""
+
+_FLIPS_SHOWN = 3
+_TAIL = 160
+"""Characters of a prompt that are shown: the end of it, where the question is."""
+
+_STATE_STYLE = {"enough": "", "short": "red", "never": "bold red", "unknown": "yellow"}
+
+_PLAN_LEGEND = """\
+allows, shows: in points; flips, passes: in %. flips: items expected to differ;
+least: with fewer nothing passes; needs: for an unchanged model to pass in
+{share} (a gain: for {effect} points to show);
+shows: the smallest difference that "has" shows; passes: how often an unchanged
+model does; dim: only warns; the win rate counts with --judge"""
+
 
 def show_summary(summary: Mapping[str, Any], run: Path, console: Console | None = None) -> None:
     """Prints a Run: what was compared, each gate with its interval, the decision with its reasons, what next."""
@@ -33,12 +53,30 @@ def show_summary(summary: Mapping[str, Any], run: Path, console: Console | None 
     sides = f"{_plain(summary['baseline']['spec'])} → {_plain(summary['candidate']['spec'])}"
     console.print(_gate_table(summary["gates"], f"{sides}  ({summary['profile']})"))
     console.print(Text(_LEGEND, "dim"))
+    for line in _uncorrected(summary["gates"]):
+        console.print(Text(line, "dim"), soft_wrap=True)
+    for line in _sampling_notes(summary):
+        console.print(Text(line), soft_wrap=True)
     decision = summary["decision"]
     console.print(Text.assemble("Decision: ", (decision.upper(), _STYLE.get(decision, "bold yellow"))))
     for reason in summary["reasons"]:
         console.print(Text(f"  · {_plain(reason)}"), soft_wrap=True)
     console.print(Text(f"Report: {run / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"Next:   {_next_command(summary, run)}"), soft_wrap=True)
+
+
+def _sampling_notes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What --extend left unasked, and what --resample found."""
+    prompts = summary.get("prompts")
+    if prompts and prompts["taken"] < prompts["of"]:
+        yield f"Prompts: {prompts['taken']} of {prompts['of']} decided every gate that rests on them."
+    if summary.get("noise") is None:
+        return
+    yield "Noise floor: how far the checkpoint may seem to lie from itself, in points"
+    for row in summary["noise"]:
+        flag = "; its tolerance is below the noise floor: not even an unchanged model passes" if row["below"] else ""
+        allowed = f"{100 * row['tolerance']:.3g} allowed"
+        yield f"  {_plain(row['metric'])}: {100 * row['floor']:.1f} ({allowed}{flag})"
 
 
 def show_outcome(outcome: "Outcome") -> None:
@@ -64,11 +102,14 @@ def show_training(result: "TrainingResult", next_command: str) -> None:
     console = Console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("steps", f"{result.steps} in {result.seconds:.1f} s")
-    table.add_row("pairs", f"{result.rows} used, {result.dropped} dropped, {result.truncated} truncated")
+    table.add_row("rows", f"{result.rows} used, {result.dropped} dropped, {result.truncated} truncated")
     for name, value in result.metrics.items():
         table.add_row(name, f"{value:.4g}")
     console.print(table)
+    if result.guard and result.guard["tripped"]:
+        console.print(Text(_plain(result.guard["message"]), "bold red"), soft_wrap=True)
     console.print(Text(f"Checkpoint: {result.output}"), soft_wrap=True)
+    console.print(Text(f"Curves:     {result.output / 'curves.svg'}"), soft_wrap=True)
     console.print(Text(f"Next:       {next_command}"), soft_wrap=True)
 
 
@@ -87,6 +128,109 @@ def show_runs(rows: Sequence[RunRow], results: Path) -> None:
         decision = Text(row.decision, _STYLE.get(row.decision, "yellow"))
         table.add_row(row.id, decision, row.profile, _plain(row.baseline), _plain(row.candidate))
     console.print(table)
+
+
+def show_plan(planned: "Plan", profile: str, next_command: str, console: Console | None = None) -> None:
+    """Prints what each gate of a profile needs and has, whether that is enough, and what next."""
+    console = console or Console(highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("gate", no_wrap=True)
+    for heading in ("allows", "flips", "least", "needs", "has", "shows", "passes"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sorted(planned.gates, key=lambda row: row.severity):
+        style = "dim" if row.severity == "warn" else _STATE_STYLE[row.state]
+        table.add_row(*(Text(cell, style) for cell in _plan_cells(row)))
+    console.print(table)
+    share = f"{100 * planned.power:.3g} % of cases, so that all {planned.together} do in 80 %"
+    console.print(Text(_PLAN_LEGEND.format(share=share, effect=f"{100 * planned.effect:g}"), "dim"))
+    conclusion = {True: "is large enough", False: "is too small", None: "may be large enough; not all is known"}
+    console.print(Text(f"{_plain(profile)} {conclusion[planned.enough]}", "bold"))
+    for sentence in planned.verdict:
+        console.print(Text(f"  · {_plain(sentence)}"), soft_wrap=True)
+    console.print(Text(f"Next:   {_plain(next_command)}"), soft_wrap=True)
+
+
+def show_tax(tax: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints what `harness tax --json` holds: a table, a few documents that flipped, what next."""
+    console = console or Console(highlight=False)
+    sides = " → ".join(_plain(tax[side]["spec"]) for side in ("baseline", "candidate"))
+    table = Table(title=sides, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("task", overflow="fold")
+    for heading in ("sides", "difference", "shows", "n", "lost", "won", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for kind in ("tasks", "groups"):
+        for task, rows in tax[kind].items():
+            for metric, row in rows.items():
+                style = "bold" if kind == "groups" else ""
+                table.add_row(*(Text(cell, style) for cell in (f"{_plain(task)} {_plain(metric)}", *_tax_cells(row))))
+    console.print(table)
+    console.print(Text(_TAX_LEGEND, "dim"))
+    for flip in tax["flips"][:_FLIPS_SHOWN]:
+        console.print(_flip(flip))
+    if (more := len(tax["flips"]) - _FLIPS_SHOWN) > 0:
+        console.print(Text(f"… and {more} more that flipped: --json FILE keeps them all", "dim"))
+    command = shlex.join(["harness", "compare", tax["baseline"]["spec"], tax["candidate"]["spec"]])
+    console.print(Text(f"Next:   {_plain(command)}    (gates and a decision)"), soft_wrap=True)
+
+
+def _tax_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    p = "–" if row["mcnemar_p"] is None else f"{row['mcnemar_p']:.2g}"
+    return (*_numbers(row), str(row["lost"]), str(row["won"]), p)
+
+
+def _flip(flip: Mapping[str, Any]) -> Text:
+    """A document with both answers: the end of its prompt on one line, then who said what."""
+    prompt = " ".join(flip["prompt"].split())
+    shown = prompt if len(prompt) <= _TAIL else f"…{prompt[-_TAIL:]}"
+    lost = flip["candidate"] < flip["baseline"]
+    return Text.assemble(
+        ("lost" if lost else "won", "red" if lost else "green"),
+        _plain(f"  {flip['task']}: {shown}\n"),
+        *(
+            (f"      {name}: {_plain(' '.join(flip[key].split())[:_TAIL])}\n", "dim" if key == "gold" else "")
+            for name, key in (("right", "gold"), ("baseline", "baseline_answer"), ("candidate", "candidate_answer"))
+        ),
+    )
+
+
+def _plan_cells(row: "GatePlan") -> tuple[str, ...]:
+    def count(n: int | None, unknown: str = "?") -> str:
+        return unknown if n is None else f"{n:,}"
+
+    def percent(share: float | None, digits: int) -> str:
+        return "–" if share is None else f"{100 * share:.{digits}f}"
+
+    return (
+        _plain(row.metric) + (f" ({row.covers})" if row.covers > 1 else ""),
+        _allows(row),
+        percent(row.discordance, 0),
+        count(row.least, "–"),
+        count(row.needed),
+        count(row.available) if row.covers else "–",
+        percent(row.detectable, 1),
+        percent(row.probability, 0),
+    )
+
+
+def _allows(row: "GatePlan") -> str:
+    higher = row.direction == "higher"
+    if row.kind == "bound":
+        return f"{'>' if higher else '<'} {100 * row.tolerance:g} %"
+    if row.kind == "non_inferiority":
+        relative = row.relative_tolerance is not None
+        size = f"{100 * (row.relative_tolerance or row.tolerance):g}{' %' if relative else ''}"
+        return f"{'fall' if higher else 'rise'} {size}"
+    return "a gain" if row.kind == "superiority" else "measured"
+
+
+def _uncorrected(gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each gate that fails on its own and not among the others."""
+    return [
+        f"{_plain(gate['metric'])} alone: fail (p = {gate['p_value']:.2g}); among all gates: "
+        f"{gate['status']} (Holm: {gate['adjusted_p_value']:.2g})"
+        for gate in gates
+        if gate.get("uncorrected", gate["status"]) != gate["status"]
+    ]
 
 
 def _gate_table(gates: Sequence[Mapping[str, Any]], title: str) -> Table:
@@ -112,7 +256,7 @@ def _numbers(gate: Mapping[str, Any]) -> tuple[str, str, str, str]:
     shows = "–" if gate["detectable"] is None else f"{100 * gate['detectable']:.1f}"
     if gate["baseline"] is None:
         return f"{100 * gate['candidate']:.1f}", interval.replace("+", ""), shows, str(gate["n"])
-    sides = f"{100 * gate['baseline']:.1f}→{100 * gate['candidate']:.1f}"
+    sides = "→".join(f"{100 * gate[side]:.1f}".replace("100.0", "100") for side in ("baseline", "candidate"))
     return sides, f"{100 * gate['difference']:+.1f} {interval}", shows, str(gate["n"])
 
 

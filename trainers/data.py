@@ -1,31 +1,30 @@
-"""Preference pairs, read from TRL's explicit-prompt formats.
+"""Training data: preference pairs, labelled completions (KTO) and demonstrations (SFT).
 
-{"prompt": "The sky is", "chosen": " blue.", "rejected": " green."}
-
-{"prompt": [{"role": "user", "content": "What colour is the sky?"}],
- "chosen": [{"role": "assistant", "content": "Blue."}],
- "rejected": [{"role": "assistant", "content": "Green."}]}
+Sources are those of `sources.read_rows`, rows those of `formats`.
 """
 
+import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from .errors import DataError
-from .jsonl import read_jsonl, type_name
+from .formats import Message, Text, as_demonstration, as_labeled, as_pair, holds_pair, reference_logps
+from .sources import place, read_rows
 
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-
-Text = str | tuple[Message, ...]
-"""Plain text, or messages for the chat template."""
+__all__ = [
+    "LabeledCompletion",
+    "Message",
+    "PreferencePair",
+    "Text",
+    "read_demonstrations",
+    "read_labeled",
+    "read_pairs",
+    "rows_sha256",
+    "split_by_prompt",
+]
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,15 @@ class PreferencePair:
     chosen: Text
     rejected: Text
     row: int = 0
-    """Line in `path`, counted from 1."""
+    """Line or row in `path`, counted from 1."""
     path: str = "pairs"
+    reference_logps: tuple[float, float] | None = None
+    """log p(chosen), log p(rejected) of the reference, in nats, summed over the response, where the data has them."""
 
     @property
     def where(self) -> str:
-        """`file:line`, for messages."""
-        return f"{self.path}:{self.row}"
+        """`file:line` or `name row N`, for messages."""
+        return place(self.path, self.row)
 
 
 @dataclass(frozen=True)
@@ -53,91 +54,82 @@ class LabeledCompletion:
     completion: Text
     desirable: bool = True
     row: int = 0
-    """Line in `path`, counted from 1."""
+    """Line or row in `path`, counted from 1."""
     path: str = "rows"
 
     @property
     def where(self) -> str:
-        """`file:line`, for messages."""
-        return f"{self.path}:{self.row}"
+        """`file:line` or `name row N`, for messages."""
+        return place(self.path, self.row)
 
 
-def read_pairs(path: str | Path) -> list[PreferencePair]:
-    """Read preference pairs from a JSON Lines file; raises DataError at the first wrong row."""
-    return [_pair(row.value, row.number, str(path)) for row in read_jsonl(path)]
+Example = TypeVar("Example", PreferencePair, LabeledCompletion)
 
 
-def split_by_prompt(
-    pairs: list[PreferencePair], fraction: float, seed: int
-) -> tuple[list[PreferencePair], list[PreferencePair]]:
-    """Split into training and held-out pairs, `fraction` of the distinct prompts being held out.
+def read_pairs(source: str | Path) -> list[PreferencePair]:
+    """Read preference pairs; raises DataError at the first wrong row."""
+    path, rows = read_rows(source)
+    pairs = []
+    for row in rows:
+        where = place(path, row.number)
+        pairs.append(PreferencePair(*as_pair(row.value, where), row.number, path, reference_logps(row.value, where)))
+    return pairs
+
+
+def read_labeled(source: str | Path) -> list[LabeledCompletion]:
+    """Read labelled completions; a preference pair becomes two, its chosen side being desirable.
+
+    Those of pairs are ordered so that neighbours differ in label and in prompt: every batch then holds both labels,
+    and KTO's mismatched completions (each row's prompt with its neighbour's completion) do not match after all.
+    Raises DataError at the first wrong row, and where all completions have the same label.
+    """
+    path, rows = read_rows(source)
+    completions, sides = [], []
+    for row in rows:
+        where = place(path, row.number)
+        if holds_pair(row.value):
+            prompt, chosen, rejected = as_pair(row.value, where)
+            both = ((chosen, True), (rejected, False))
+            sides.append([LabeledCompletion(prompt, *side, row.number, path) for side in both])
+        else:
+            completions.append(LabeledCompletion(*as_labeled(row.value, where), row.number, path))
+    for turn in (0, 1):
+        completions += [both[(i + turn) % 2] for i, both in enumerate(sides)]
+    if len({completion.desirable for completion in completions}) == 1:
+        kind = "desirable" if completions[0].desirable else "undesirable"
+        raise DataError(
+            f"{completions[0].where}: must hold desirable and undesirable completions, got only {kind} ones"
+        )
+    return completions
+
+
+def read_demonstrations(source: str | Path) -> list[LabeledCompletion]:
+    """Read demonstrations; of a preference pair, the chosen side. Raises DataError at the first wrong row."""
+    path, rows = read_rows(source)
+    demonstrations = []
+    for row in rows:
+        where = place(path, row.number)
+        sides = as_pair(row.value, where)[:2] if holds_pair(row.value) else as_demonstration(row.value, where)
+        demonstrations.append(LabeledCompletion(*sides, row=row.number, path=path))
+    return demonstrations
+
+
+def split_by_prompt(rows: Sequence[Example], fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Split into training and held-out rows, `fraction` of the distinct prompts being held out.
 
     No prompt is on both sides. Raises DataError if there are fewer than two prompts.
     """
-    prompts = list(dict.fromkeys(pair.prompt for pair in pairs))
+    prompts = list(dict.fromkeys(row.prompt for row in rows))
     if len(prompts) < 2:
-        raise DataError(f"{pairs[0].where}: holding out a part needs at least two different prompts, got one")
+        raise DataError(f"{rows[0].where}: holding out a part needs at least two different prompts, got one")
     count = min(max(1, round(fraction * len(prompts))), len(prompts) - 1)
     held_out = set(random.Random(seed).sample(prompts, count))
-    return (
-        [pair for pair in pairs if pair.prompt not in held_out],
-        [pair for pair in pairs if pair.prompt in held_out],
-    )
+    return [row for row in rows if row.prompt not in held_out], [row for row in rows if row.prompt in held_out]
 
 
-def _pair(value: dict[str, Any], row: int, path: str) -> PreferencePair:
-    where = f"{path}:{row}"
-    for key in ("tools", "chat_template_kwargs", "images"):
-        if value.get(key):
-            raise DataError(f"{where}: {key!r} is not supported; remove it from the row")
-    prompt, chosen, rejected = (_side(value, side, where) for side in ("prompt", "chosen", "rejected"))
-    if len({type(side) for side in (prompt, chosen, rejected)}) > 1:
-        raise DataError(
-            f"{where}: 'prompt', 'chosen' and 'rejected' must be all strings or all message lists, got a mixture"
-        )
-    if chosen == rejected:
-        raise DataError(f"{where}: 'chosen' and 'rejected' are the same; such a pair teaches nothing, delete it")
-    return PreferencePair(prompt, chosen, rejected, row, path)
-
-
-def _side(value: dict[str, Any], side: str, where: str) -> Text:
-    content = value.get(side)
-    if isinstance(content, str) and content.strip():
-        return _encodable(content, f"{where}: {side!r}")
-    if isinstance(content, list) and content:
-        return _messages(content, side, where)
-    got = "nothing" if side not in value else "an empty one" if content in ([], "") else type_name(content)
-    got = "only white space" if isinstance(content, str) and content else got
-    raise DataError(f"{where}: {side!r} must be a non-empty string or message list, got {got}")
-
-
-def _messages(content: list[Any], side: str, where: str) -> tuple[Message, ...]:
-    messages = tuple(_message(item, f"{where}: {side!r} message {i}") for i, item in enumerate(content, 1))
-    if side == "prompt":
-        return messages
-    if messages[0].role != "assistant":
-        raise DataError(f"{where}: {side!r} must start with an assistant message, got {messages[0].role!r}")
-    if not any(message.content.strip() for message in messages):
-        raise DataError(f"{where}: {side!r} must hold some text, got empty messages")
-    return messages
-
-
-def _message(item: Any, where: str) -> Message:
-    if not isinstance(item, dict):
-        raise DataError(f"{where} must be an object with 'role' and 'content', got {type_name(item)}")
-    for key in ("role", "content"):
-        if not isinstance(item.get(key), str):
-            got = type_name(item[key]) if key in item else "nothing"
-            raise DataError(f"{where}: {key!r} must be a string, got {got}")
-    if extra := [key for key, value in item.items() if key not in ("role", "content") and value]:
-        raise DataError(f"{where}: only 'role' and 'content' are supported, got {extra[0]!r}")
-    return Message(item["role"], _encodable(item["content"], where))
-
-
-def _encodable(text: str, where: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = f"U+{ord(text[error.start]):04X}"
-        raise DataError(f"{where} holds half a surrogate pair ({code}), which no tokenizer takes; remove it") from None
-    return text
+def rows_sha256(rows: Sequence[PreferencePair | LabeledCompletion]) -> str:
+    """Hex SHA-256 of what the rows say and of their order, for sources that are no file."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode())
+    return digest.hexdigest()

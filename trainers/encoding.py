@@ -1,12 +1,14 @@
-"""Tokenisation of preference pairs, token for token as TRL 1.16's DPOTrainer does it."""
+"""Tokenisation of training rows, token for token as TRL 1.16's DPO, KTO and SFT trainers do it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import takewhile
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from .data import Message, PreferencePair, Text
+from .data import LabeledCompletion, PreferencePair
 from .errors import DataError
+from .formats import Text, common_prefix
+from .templates import render
 
 
 @dataclass(frozen=True)
@@ -42,83 +44,120 @@ class EncodedRows:
     rows: tuple[EncodedRow, ...]
     dropped: int
     truncated: int
+    unended: int = 0
+    """Rows with a response that no control token closes, before any truncation: the model would not learn to stop."""
+    shifted: int = 0
+    """Rows whose responses begin before the prompt ends, since tokens merge there or the chat template writes the
+    prompt otherwise when an answer follows: the model is trained on another prompt than generation gives it."""
 
 
 def encode_pairs(pairs: Sequence[PreferencePair], tokenizer: Any, max_length: int | None) -> EncodedRows:
-    """Encode each pair as `encode_pair` does, and count the dropped and the truncated ones."""
-    encoded = [encode_pair(pair, tokenizer, max_length) for pair in pairs]
-    kept = tuple(row for row in encoded if row is not None)
-    return EncodedRows(kept, len(pairs) - len(kept), sum(row.truncated for row in kept))
+    """Encode preference pairs, and count those that do not come through whole (see `EncodedRows`).
+
+    Prompt and response are tokenised jointly, since tokens may merge across their border: the responses
+    begin where any of the joint sequences leaves the tokenised prompt. Conversations are rendered by the chat
+    template (the prompt with its generation prompt) and end as it ends them. Plain text gets the end of
+    sequence appended, unless it ends with it. A longer sequence than `max_length` loses its tail; a row whose
+    prompt alone fills `max_length` has no response token left and is dropped. Raises DataError for a row without
+    a prompt token, and where responses are empty or the same.
+    """
+    return _encode(
+        [_Row(pair.prompt, (pair.chosen, pair.rejected), pair.where) for pair in pairs], tokenizer, max_length
+    )
+
+
+def encode_completions(rows: Sequence[LabeledCompletion], tokenizer: Any, max_length: int | None) -> EncodedRows:
+    """Encode labelled completions or demonstrations, as `encode_pairs` does, each with a border of its own."""
+    return _encode(
+        [_Row(row.prompt, (row.completion,), row.where, row.desirable) for row in rows], tokenizer, max_length
+    )
 
 
 def encode_pair(pair: PreferencePair, tokenizer: Any, max_length: int | None = None) -> EncodedRow | None:
-    """Encode a pair; None if the prompt alone fills `max_length`, which would leave no response token.
-
-    Prompt and response are tokenised jointly, since tokens may merge across their border: the responses
-    begin where either joint sequence leaves the tokenised prompt. Conversations are rendered by the chat
-    template (the prompt with its generation prompt) and end as it ends them. Plain text gets the end of
-    sequence appended, unless it ends with it. A longer sequence than `max_length` loses its tail.
-    """
-    prompt, chosen, rejected = _token_ids(pair, tokenizer)
-    border = min(_common_prefix(prompt, chosen), _common_prefix(prompt, rejected))
-    encoded = EncodedRow(tuple(prompt[:border]), (tuple(chosen[border:]), tuple(rejected[border:])))
-    _check(encoded, pair)
-    return encoded if max_length is None else _fit(encoded, max_length)
+    """Encode one pair as `encode_pairs` does; None if it is dropped."""
+    return next(iter(encode_pairs([pair], tokenizer, max_length).rows), None)
 
 
-def _fit(encoded: EncodedRow, max_length: int) -> EncodedRow | None:
-    room = max_length - len(encoded.prompt_ids)
+@dataclass(frozen=True)
+class _Row:
+    prompt: Text
+    responses: tuple[Text, ...]
+    where: str
+    desirable: bool | None = None
+
+
+_AT_ONCE = 256
+"""Rows a call of the tokenizer: it works on many texts in parallel, and its result takes far more memory than ids."""
+
+
+def _encode(rows: Sequence[_Row], tokenizer: Any, max_length: int | None) -> EncodedRows:
+    kept: list[EncodedRow] = []
+    unended = shifted = 0
+    ends = _ends(tokenizer)
+    for plain, group in groupby(rows, key=lambda row: isinstance(row.prompt, str)):
+        alike = list(group)
+        for chunk in (alike[i : i + _AT_ONCE] for i in range(0, len(alike), _AT_ONCE)):
+            texts = [_texts(row, tokenizer) for row in chunk]
+            # Templates write their special tokens themselves.
+            ids = iter(_tokenize([text for row in texts for text in row], tokenizer, add_special_tokens=plain))
+            for row, (_, *sequences) in zip(chunk, texts, strict=True):
+                prompt = next(ids)
+                encoded = _fit(_cut(row, prompt, [next(ids) for _ in sequences]), max_length)
+                if encoded is not None:
+                    kept.append(encoded)
+                    shifted += len(encoded.prompt_ids) < len(prompt)
+                    unended += not all(text.rstrip().endswith(ends) for text in sequences)
+    return EncodedRows(tuple(kept), len(rows) - len(kept), sum(row.truncated for row in kept), unended, shifted)
+
+
+def _ends(tokenizer: Any) -> tuple[str, ...]:
+    """Tokens that may close a response: control tokens, which are all added to the vocabulary of text."""
+    return tuple(token for token in {tokenizer.eos_token, *tokenizer.get_added_vocab()} if token)
+
+
+def _texts(row: _Row, tokenizer: Any) -> list[str]:
+    """The prompt, then prompt + response for each response."""
+    if isinstance(row.prompt, str):
+        end: str = tokenizer.eos_token or ""
+        responses = (response for response in row.responses if isinstance(response, str))
+        return [row.prompt, *(row.prompt + text + ("" if text.endswith(end) else end) for text in responses)]
+    if tokenizer.chat_template is None:
+        raise DataError(
+            f"{row.where}: messages need a chat template, and this model's tokenizer has none; "
+            "name one (chatml, llama, zephyr or a file)"
+        )
+    whole_turns = [(*row.prompt, *response) for response in row.responses if not isinstance(response, str)]
+    try:
+        prompt = render(tokenizer, row.prompt, add_generation_prompt=True)
+        return [prompt, *(render(tokenizer, messages) for messages in whole_turns)]
+    except Exception as error:  # a template is a program of its own
+        reason = str(error).strip().split("\n")[0]
+        raise DataError(f"{row.where}: the chat template refuses these messages ({reason})") from None
+
+
+def _tokenize(texts: list[str], tokenizer: Any, *, add_special_tokens: bool) -> list[list[int]]:
+    encoded = tokenizer(texts, add_special_tokens=add_special_tokens, return_attention_mask=False)
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def _cut(row: _Row, prompt: list[int], sequences: list[list[int]]) -> EncodedRow:
+    """Prompt and responses, cut where the first of the sequences leaves the prompt."""
+    border = min(common_prefix(prompt, sequence) for sequence in sequences)
+    if not border:
+        raise DataError(f"{row.where}: no token of the prompt stands before the responses; lengthen the prompt")
+    responses = tuple(tuple(sequence[border:]) for sequence in sequences)
+    if not all(responses) or len(set(responses)) < len(responses):
+        raise DataError(
+            f"{row.where}: the responses are empty or the same after tokenisation; does the chat template drop them?"
+        )
+    return EncodedRow(tuple(prompt[:border]), responses, desirable=row.desirable)
+
+
+def _fit(row: EncodedRow, max_length: int | None) -> EncodedRow | None:
+    if max_length is None or row.longest <= max_length:
+        return row
+    room = max_length - len(row.prompt_ids)
     if room <= 0:
         return None
-    if encoded.longest <= max_length:
-        return encoded
-    return replace(encoded, responses=tuple(ids[:room] for ids in encoded.responses), truncated=True)
-
-
-def _token_ids(pair: PreferencePair, tokenizer: Any) -> tuple[list[int], list[int], list[int]]:
-    """Ids of prompt, prompt + chosen, prompt + rejected."""
-    if isinstance(pair.prompt, str):
-        texts = [pair.prompt, *(pair.prompt + _ended(side, tokenizer) for side in (pair.chosen, pair.rejected))]
-        prompt, chosen, rejected = (list(tokenizer(text)["input_ids"]) for text in texts)
-        return prompt, chosen, rejected
-    if tokenizer.chat_template is None:
-        raise DataError(f"{pair.where}: messages need a chat template, and this model's tokenizer has none")
-    prompt = _render(pair.prompt, tokenizer, pair, add_generation_prompt=True)
-    chosen, rejected = (_render((*pair.prompt, *side), tokenizer, pair) for side in (pair.chosen, pair.rejected))
-    return prompt, chosen, rejected
-
-
-def _ended(text: Text, tokenizer: Any) -> str:
-    assert isinstance(text, str)
-    end: str = tokenizer.eos_token or ""
-    return text if text.endswith(end) else text + end
-
-
-def _render(
-    messages: Sequence[Message | str], tokenizer: Any, pair: PreferencePair, *, add_generation_prompt: bool = False
-) -> list[int]:
-    from jinja2 import TemplateError
-
-    conversation = [asdict(message) for message in messages if isinstance(message, Message)]
-    try:
-        rendered = tokenizer.apply_chat_template(
-            conversation, tokenize=True, return_dict=True, add_generation_prompt=add_generation_prompt
-        )
-    except TemplateError as error:
-        raise DataError(f"{pair.where}: the model's chat template refuses these messages ({error})") from None
-    return list(rendered["input_ids"])
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False)))
-
-
-def _check(encoded: EncodedRow, pair: PreferencePair) -> None:
-    if not encoded.prompt_ids:
-        raise DataError(f"{pair.where}: no token of the prompt stands before the responses; lengthen the prompt")
-    chosen, rejected = encoded.responses
-    if not chosen or not rejected or chosen == rejected:
-        raise DataError(
-            f"{pair.where}: 'chosen' and 'rejected' are empty or the same after tokenisation; "
-            "does the chat template drop them?"
-        )
+    return replace(row, responses=tuple(ids[:room] for ids in row.responses), truncated=True)

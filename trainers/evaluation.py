@@ -1,6 +1,5 @@
 """Log-probabilities of preference pairs under a model, without training it."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +8,8 @@ import torch
 
 from .data import PreferencePair
 from .encoding import EncodedRow, encode_pair
-from .errors import DataError, TrainingError
-from .shared_prefix import (
-    check_layout,
-    pack,
-    plain_log_prob,
-    response_log_probs,
-    shared_prefix_attention,
-)
-
-log = logging.getLogger(__name__)
+from .errors import DataError
+from .layouts import choose_layout
 
 
 def pair_log_probs(
@@ -35,26 +26,17 @@ def pair_log_probs(
     encoded = [_encode(pair, tokenizer, model) for pair in pairs]
     if not encoded:
         return np.empty((0, 2))
+    layout = choose_layout(model, encoded)
     training, rows = model.training, []
     model.eval()
     try:
-        check_layout(model, min(encoded, key=lambda pair: pair.tokens))
-        with torch.no_grad(), shared_prefix_attention(model):
+        with torch.no_grad(), layout.active(model):
             for start in range(0, len(encoded), batch_size):
-                batch = pack(encoded[start : start + batch_size]).to(model.device)
-                rows.append(response_log_probs(model, batch).double().cpu().numpy())
-    except TrainingError as reason:
-        log.info("%s; each response is scored by itself", reason)
-        rows = [_plain_log_probs(model, pair) for pair in encoded]
+                batch = layout.collate(encoded[start : start + batch_size]).to(model.device)
+                rows.append(layout.log_probs(model, batch).double().cpu().numpy())
     finally:
         model.train(training)
     return np.concatenate(rows)
-
-
-@torch.no_grad()
-def _plain_log_probs(model: Any, pair: EncodedRow) -> np.ndarray:
-    """As `response_log_probs`, without sharing the prompt: float64 `[1, 2]`."""
-    return np.array([[plain_log_prob(model, pair.prompt_ids, side).item() for side in pair.responses]])
 
 
 def _encode(pair: PreferencePair, tokenizer: Any, model: Any) -> EncodedRow:

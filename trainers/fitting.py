@@ -1,117 +1,158 @@
-"""The training itself: a LoRA adapter on a frozen model, by transformers' Trainer."""
+"""The training itself, by transformers' Trainer."""
 
-import math
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError
-from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import TrainerCallback, TrainingArguments
+from transformers.integrations import INTEGRATION_TO_CALLBACK
 
-from .encoding import EncodedRow
 from .errors import SettingsError, TrainingError
-from .fused import fused_lora
-from .objectives import OBJECTIVES, Objective, PairLogProbs, rewards
-from .shared_prefix import PackedBatch, check_layout, pack, response_log_probs, shared_prefix_attention
-from .train import TrainingSettings
+from .guard import Guard, thresholds_for
+from .models import load_model
+from .preflight import Preflight
+from .reference import RowCache
+from .resume import Unfinished
+from .rows import Example
+from .samples import TextCheck, repetition_share
+from .settings import TrainingSettings
+from .trainer import RowTrainer
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained adapter and how it got there."""
+    """A trained model and how it got there."""
 
-    model: PeftModel
+    model: Any
     history: list[dict[str, float]]
     """Rows of metrics.jsonl."""
     steps: int
     seconds: float
+    guard: dict[str, Any] | None
+    """The guard's report."""
+    preflight: Preflight | None
 
 
-def load_tokenizer(settings: TrainingSettings) -> Any:
-    """The tokenizer of the model that training starts from."""
-    with _loading(settings):
-        return AutoTokenizer.from_pretrained(settings.model_path)
+@dataclass(frozen=True)
+class Helpers:
+    """What a training is given from outside."""
+
+    cache: RowCache | None = None
+    """Keeps the reference's log-probabilities for later runs."""
+    repeats: TextCheck | None = None
+    """Whether an answer repeats itself; the guard asks it about a few answers now and then."""
+    say: Callable[[str], object] = lambda _: None
+    """Takes lines for the user."""
 
 
-@contextmanager
-def _loading(settings: TrainingSettings) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise TrainingError(f"{settings.model_spec}: transformers cannot load this model: {reason}") from error
-
-
-def fit(settings: TrainingSettings, pairs: Sequence[EncodedRow], held_out: Sequence[EncodedRow]) -> Fitted:
-    """Train an adapter on `pairs`; `held_out` is evaluated after each epoch."""
-    objective = OBJECTIVES.get(settings.objective)
-    if objective is None:
-        raise SettingsError(f"objective must be one of {', '.join(OBJECTIVES)}, got {settings.objective}")
-    model = _model(settings)
-    with tempfile.TemporaryDirectory() as scratch, _progress_bar(settings.objective) as bar:
-        args = _arguments(settings, scratch, evaluates=bool(held_out))
-        trainer = PairTrainer(model, objective, settings.beta, pairs, held_out, args, [_Progress(bar)])
-        check_layout(model, min(pairs, key=lambda pair: pair.tokens))
-        start = time.perf_counter()
-        with shared_prefix_attention(model), fused_lora(model):
-            trainer.train()
-        seconds = time.perf_counter() - start
-    return Fitted(model, trainer.history, trainer.state.global_step, seconds)
-
-
-def _model(settings: TrainingSettings) -> PeftModel:
-    dtype = getattr(torch, settings.dtype)
-    with _loading(settings):
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            settings.model_path, dtype=dtype, use_safetensors=True, output_loading_info=True
-        )
-    if missing := loading["missing_keys"]:
-        raise TrainingError(f"{settings.model_spec}: {len(missing)} weights are missing, e.g. {min(missing)}")
-    for module in model.modules():
-        # A policy under dropout would be compared with a reference without.
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    config = LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+def fit(
+    settings: TrainingSettings,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    held_out: Sequence[Example],
+    unfinished: Unfinished,
+    helpers: Helpers,
+) -> Fitted:
+    """Train on `examples`, evaluating `held_out` after each epoch; goes on where an unfinished training stopped."""
+    checkpoint = unfinished.checkpoint()
+    model = load_model(settings)
+    repetition = None
+    if helpers.repeats is not None:
+        repetition = repetition_share(tokenizer, examples, helpers.repeats, model.config._attn_implementation)
+    guard = _guard(settings, examples, unfinished, repetition)
+    args = _arguments(settings, unfinished.folder, evaluates=bool(held_out))
+    use_cache = getattr(model.config, "use_cache", True)
+    trainer = RowTrainer(model, settings, examples, held_out, args, [guard] if guard else [], unfinished, helpers.cache)
+    start = time.perf_counter()
+    with trainer.layout.active(model):
+        preflight = trainer.prepare(helpers.say)
+        if checkpoint:
+            helpers.say(f"going on from step {checkpoint.name.rpartition('-')[2]}")
+        with tqdm(desc=settings.objective, unit="step", dynamic_ncols=True) as bar:
+            trainer.add_callback(_Steps(bar))
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.perf_counter() - start
+    trainer.reference.flush()
+    model.config.use_cache = use_cache  # Trainer switches it off, and a full model would be saved so
+    if trainer.broken and not (guard and guard.restored is not None):
+        raise TrainingError(trainer.broken)
+    return Fitted(
+        model=model,
+        history=[_metrics_row(row) for row in trainer.state.log_history if {"loss", "eval_loss"} & row.keys()],
+        steps=trainer.state.global_step,
+        seconds=seconds,
+        guard=_report(guard, trainer) if guard else None,
+        preflight=preflight,
     )
-    set_seed(settings.seed)  # here, so that loading cannot shift the adapter's random start
-    return get_peft_model(model, config)
 
 
-def _arguments(settings: TrainingSettings, scratch: str, *, evaluates: bool) -> TrainingArguments:
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise SettingsError for a tracker that transformers does not know, or whose package is not installed."""
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise SettingsError(f"report_to must be one of {', '.join(INTEGRATION_TO_CALLBACK)}, got {name}")
+        try:
+            INTEGRATION_TO_CALLBACK[name]()
+        except (RuntimeError, ImportError) as error:
+            raise SettingsError(f"report_to {name}: {str(error).strip().splitlines()[0]}") from None
+
+
+def _report(guard: Guard, trainer: "RowTrainer") -> dict[str, Any]:
+    if not trainer.broken:
+        return guard.report
+    report = guard.report
+    message = f"{report['message']} The batch of that step: {', '.join(trainer.broken_rows)}."
+    return report | {"message": message, "rows": trainer.broken_rows}
+
+
+def _guard(
+    settings: TrainingSettings,
+    examples: Sequence[Example],
+    unfinished: Unfinished,
+    repetition: Callable[[Any], float] | None,
+) -> Guard | None:
+    if settings.guard == "off":
+        return None
+    objective, hyper = settings.training_objective, settings.hyperparameters
+    lengths = [len(response) for example in examples for response in example.row.responses]
+    thresholds = thresholds_for(
+        objective.name,
+        beta=hyper.beta,
+        first_loss=objective.first_loss(hyper),
+        response_tokens=sum(lengths) / len(lengths),
+    )
+    # All weights of a full model take seconds to write, an adapter a fraction of one.
+    every = 5 if settings.lora else 25
+    folder = unfinished.folder / "guard"
+    return Guard(
+        thresholds,
+        folder=folder,
+        mode="warn" if settings.guard == "warn" else "stop",
+        every=every,
+        repetition=repetition,
+    )
+
+
+def _arguments(settings: TrainingSettings, folder: Path, *, evaluates: bool) -> TrainingArguments:
     args = TrainingArguments(
-        output_dir=scratch,
+        output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         seed=settings.seed,
-        train_sampling_strategy="random" if settings.shuffle else "sequential",
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,
         eval_strategy="epoch" if evaluates else "no",
         save_strategy="no",
-        report_to="none",
+        report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,
@@ -121,98 +162,15 @@ def _arguments(settings: TrainingSettings, scratch: str, *, evaluates: bool) -> 
     return args
 
 
-class PairTrainer(Trainer):  # type: ignore[misc]
-    """Trains on packed preference pairs; the reference is the model with its adapter off."""
-
-    control: Any
-
-    def __init__(
-        self,
-        model: PeftModel,
-        objective: Objective,
-        beta: float,
-        pairs: Sequence[EncodedRow],
-        held_out: Sequence[EncodedRow],
-        args: TrainingArguments,
-        callbacks: list[TrainerCallback],
-    ) -> None:
-        super().__init__(
-            model=model,
-            args=args,
-            train_dataset=list(pairs),
-            eval_dataset=list(held_out) or None,
-            data_collator=lambda pairs: {"batch": pack(pairs)},
-            callbacks=callbacks,
-        )
-        self.remove_callback(PrinterCallback)
-        self.objective, self.beta = objective, beta
-        self.history: list[dict[str, float]] = []
-        self._since_log: list[dict[str, Tensor]] = []
-
-    def compute_loss(self, model: Any, inputs: dict[str, PackedBatch], **_: Any) -> Tensor:
-        """Mean loss of a batch, float32 scalar."""
-        metrics = self._score(model, inputs["batch"])
-        loss = metrics["loss"].mean()
-        if not math.isfinite(loss.item()):
-            step = self.state.global_step + 1
-            raise TrainingError(f"step {step}: the loss is {loss.item()}; lower the learning rate or check the data")
-        self._since_log.append({name: values.detach() for name, values in metrics.items()})
-        return loss
-
-    def _score(self, model: Any, batch: PackedBatch) -> dict[str, Tensor]:
-        """Loss and metrics of each pair, each float32 `[pairs]`."""
-        # The reference first: its memory is free again before the policy's activations pile up.
-        reference = None
-        if self.objective.needs_reference:
-            with torch.no_grad(), model.disable_adapter():
-                reference = response_log_probs(model, batch)
-        logps = PairLogProbs(response_log_probs(model, batch), reference, batch.lengths)
-        chosen, rejected = rewards(logps, self.beta).detach().unbind(1)
-        return {
-            "loss": self.objective.loss(logps, self.beta),
-            "rewards/chosen": chosen,
-            "rewards/rejected": rejected,
-            "rewards/margins": chosen - rejected,
-            "rewards/accuracies": (chosen > rejected).float(),
-            "logps/chosen": logps.policy[:, 0].detach(),
-            "logps/rejected": logps.policy[:, 1].detach(),
-        }
-
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Means over the held-out pairs, as `eval_…`; they become a row of their own."""
-        self.model.eval()
-        size, device, pairs = self.args.train_batch_size, self.args.device, self.eval_dataset
-        with torch.no_grad():
-            batches = [pack(pairs[i : i + size]).to(device) for i in range(0, len(pairs), size)]
-            means = _means([self._score(self.model, batch) for batch in batches])
-        metrics = {f"eval_{name}": value for name, value in means.items()}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means since the last call to a training row, and keep the row."""
-        if self._since_log and "loss" in logs:
-            logs |= _means(self._since_log)
-            self._since_log.clear()
-        if "loss" in logs or "eval_loss" in logs:
-            self.history.append({"step": self.state.global_step, **logs})
-        super().log(logs, start_time)
-
-
-def _means(batches: list[dict[str, Tensor]]) -> dict[str, float]:
-    """Means over the pairs of all batches."""
-    return {name: torch.cat([batch[name] for batch in batches]).mean().item() for name in batches[0]}
-
-
-class _Progress(TrainerCallback):  # type: ignore[misc]
-    """Moves one bar along, and makes sure that the last step is logged."""
+class _Steps(TrainerCallback):  # type: ignore[misc]
+    """Moves one bar along, makes sure that the last step is logged, and stops where the loss is not finite."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         self.bar.reset(total=state.max_steps)
+        self.bar.update(state.global_step)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar.update()
@@ -220,8 +178,11 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
         if "loss" in logs:
-            self.bar.set_postfix(loss=f"{logs['loss']:.4f}", margin=f"{logs['rewards/margins']:+.3f}")
+            margin = {"margin": f"{logs['rewards/margins']:+.3f}"} if "rewards/margins" in logs else {}
+            self.bar.set_postfix(loss=f"{logs['loss']:.4f}", **margin)
 
 
-def _progress_bar(name: str) -> Any:
-    return tqdm(desc=f"train {name}", unit="step", dynamic_ncols=True)
+def _metrics_row(row: dict[str, float]) -> dict[str, float]:
+    # Sorted: Trainer sorts what it writes into a checkpoint, and a resumed training must leave the same file.
+    first = {name: row[name] for name in ("step", "loss", "eval_loss") if name in row}
+    return first | dict(sorted(row.items()))

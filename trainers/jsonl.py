@@ -85,6 +85,6 @@ def _finite_float(text: str) -> float:
 
 
 def type_name(value: Any) -> str:
-    """The JSON name of a parsed value's type, for messages."""
+    """The JSON name of a parsed value's type, for messages; Python's name of what JSON has not (Parquet has more)."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
+    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)

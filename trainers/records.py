@@ -1,42 +1,35 @@
-"""What a training leaves behind: the output folder, training.json and metrics.jsonl."""
+"""What a training leaves behind: the output folder, training.json, metrics.jsonl and curves.svg."""
 
-import hashlib
 import json
+import math
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .encoding import EncodedRows
+from .curves import write_curves
 from .errors import SettingsError
+from .rows import Dataset
+from .settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from .train import TrainingSettings
+    from .fitting import Fitted
 
 RECORD = "training.json"
 METRICS = "metrics.jsonl"
+CURVES = "curves.svg"
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Preference pairs as one side of a training saw them."""
-
-    path: Path
-    sha256: str
-    lines: tuple[int, ...]
-    """Lines of `path` that belong to this side."""
-    encoded: EncodedRows
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read_record(output: Path) -> dict[str, Any] | None:
+    """The training.json of a folder; None where there is none."""
+    try:
+        record = json.loads((output / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def check_output(output: Path) -> None:
@@ -53,11 +46,12 @@ def check_output(output: Path) -> None:
 @contextmanager
 def finished_folder(output: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `output` when the block ends well and vanishes when it does not."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    absolute = output.absolute()
+    staging = absolute.with_name(f".{absolute.name}.new")
+    shutil.rmtree(staging, ignore_errors=True)  # of a training that was killed just here
+    folder = staging / "new"
+    folder.mkdir(parents=True)
     try:
-        folder = staging / "new"
-        folder.mkdir()
         yield folder
         if output.exists():
             output.rename(staging / "old")
@@ -67,13 +61,10 @@ def finished_folder(output: Path) -> Iterator[Path]:
 
 
 def write_records(
-    folder: Path,
-    settings: "TrainingSettings",
-    data: Dataset,
-    eval_data: Dataset | None,
-    history: Sequence[dict[str, float]],
+    folder: Path, settings: TrainingSettings, data: Dataset, eval_data: Dataset | None, fitted: "Fitted"
 ) -> None:
-    """Write training.json and metrics.jsonl (one row a logged step)."""
+    """Write training.json, metrics.jsonl (one row a logged step) and curves.svg."""
+    objective, hyper = settings.training_objective, settings.hyperparameters
     record: dict[str, Any] = {
         "schema": 1,
         "objective": settings.objective,
@@ -84,24 +75,37 @@ def write_records(
     if eval_data is not None:
         record["eval_data"] = _data_record(eval_data)
         if settings.eval_fraction is not None:
-            # The seed is the training's; the lines say which pairs no step has seen.
+            # The seed is the training's; the lines say which rows no step has seen.
             record["eval_data"] |= {"fraction": settings.eval_fraction, "lines": list(eval_data.lines)}
-    record |= {"settings": _plain(settings), "versions": _versions(), "seed": settings.seed}
-    (folder / RECORD).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    rows = (json.dumps(row, allow_nan=False) + "\n" for row in history)
-    (folder / METRICS).write_text("".join(rows), encoding="utf-8")
-    # PEFT leaves an empty form of a model card that names a path of this machine.
-    (folder / "README.md").unlink(missing_ok=True)
+    record |= {"settings": settings.to_json(), "versions": _versions(), "seed": settings.seed, "steps": fitted.steps}
+    if fitted.preflight is not None:
+        record["preflight"] = fitted.preflight.to_json()
+    if fitted.guard is not None:
+        record["guard"] = fitted.guard
+    (folder / RECORD).write_text(json.dumps(finite(record), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    history = [finite(row) for row in fitted.history]
+    (folder / METRICS).write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in history), encoding="utf-8")
+    write_curves(
+        history,
+        folder / CURVES,
+        objective=settings.objective,
+        first_loss=objective.first_loss(hyper),
+        guard=record.get("guard"),
+    )
+
+
+def finite(value: Any) -> Any:
+    """`value` with null in place of numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _data_record(data: Dataset) -> dict[str, Any]:
-    encoded = data.encoded
-    counts = {"rows": len(encoded.rows), "dropped": encoded.dropped, "truncated": encoded.truncated}
-    return {"path": str(data.path), "sha256": data.sha256, **counts}
-
-
-def _plain(settings: "TrainingSettings") -> dict[str, Any]:
-    return {name: str(item) if isinstance(item, Path) else item for name, item in asdict(settings).items()}
+    counts = {"rows": len(data.examples), "dropped": data.dropped, "truncated": data.truncated}
+    return {"path": str(data.path), "sha256": data.sha256, **counts, "unended": data.unended}
 
 
 def _versions() -> dict[str, str]:

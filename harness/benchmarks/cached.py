@@ -13,11 +13,13 @@ from lm_eval.api.model import LM
 from ..errors import HarnessError
 from ..items import content_hash
 from ..progress import Progress
+from .evaluation import SEED
 
 log = logging.getLogger(__name__)
 
 _BATCHES_PER_CHUNK = 8
-_SEED = 1234
+_LEAST_ALIKE = 256
+"""Fewer requests in a chunk would compute what they begin with too often."""
 
 
 class Side(Protocol):
@@ -52,11 +54,31 @@ class AnswerStore(Protocol):
 class CachedLM(LM):  # type: ignore[misc]
     """One side as an lm-eval model; it is loaded at the first request that the store cannot answer."""
 
-    def __init__(self, side: Side, store: AnswerStore, progress: Progress) -> None:
+    def __init__(
+        self, side: Side, store: AnswerStore, progress: Progress, *, prefix_sharing: bool = True, seed: int = SEED
+    ) -> None:
         super().__init__()
+        self._prefix_sharing = prefix_sharing
+        self._seed = seed
         self._side = side
         self._store = store
         self._progress = progress
+        self._batch_size = side.batch_size
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._side.tokenizer
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.tokenizer.name_or_path)
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The messages as the side's template writes them; asks no model."""
+        from lm_eval.models.huggingface import HFLM
+
+        self.chat_template_args: dict[str, Any] = {}  # what the borrowed method reads besides the tokenizer
+        return str(HFLM.apply_chat_template(self, chat_history, add_generation_prompt))
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """(log-likelihood in nats, whether greedy decoding gives it) per (context, continuation)."""
@@ -77,13 +99,13 @@ class CachedLM(LM):  # type: ignore[misc]
         self._progress(len(answers), len(asked))
         with ExitStack() as stack:
             model: Any = None
-            for chunk in self._chunks(asked):
+            for chunk in self._chunks(method, asked):
                 missing = [key for key in chunk if key not in answers]
                 if not missing:
                     continue
                 if model is None:
                     model = self._model(stack)
-                found = _ask(model, method, [asked[key] for key in missing])
+                found = self._ask(model, method, [asked[key] for key in missing])
                 rows = dict(zip(missing, found, strict=True))
                 self._store.put_many("benchmark", rows)
                 answers |= rows
@@ -95,7 +117,8 @@ class CachedLM(LM):  # type: ignore[misc]
             "side": dict(self._side.identity),
             "lm_eval": version("lm_eval"),
             "method": method,
-            "seed": _SEED,
+            "prefix_sharing": self._prefix_sharing,
+            "seed": self._seed,
         }
         seen: dict[str, int] = defaultdict(int)
         keys = []
@@ -108,35 +131,66 @@ class CachedLM(LM):  # type: ignore[misc]
             keys.append(key)
         return keys
 
-    def _chunks(self, asked: Mapping[str, Any]) -> Iterator[list[str]]:
-        """Keys in chunks of similar length, the choices of one context together, the longest first.
+    def _chunks(self, method: str, asked: Mapping[str, Any]) -> Iterator[list[str]]:
+        """Keys in chunks: what begins alike together where prefixes are shared, else what is equally long.
 
         They depend on all requests, not on the missing ones: in low precision an answer may depend on its
         batch, and a resumed run must give the same answers.
         """
-        ordered = sorted(asked, key=lambda key: (-len(asked[key].args[0]), str(asked[key].args), key))
-        size = _BATCHES_PER_CHUNK * self._side.batch_size
+        alike = self._prefix_sharing and method == "loglikelihood"
+
+        def place(key: str) -> tuple[Any, ...]:
+            arguments = asked[key].args
+            return (arguments, key) if alike else (-len(arguments[0]), str(arguments), key)
+
+        ordered = sorted(asked, key=place)
+        size = max(_BATCHES_PER_CHUNK * self._side.batch_size, _LEAST_ALIKE if alike else 0)
         for start in range(0, len(ordered), size):
             yield ordered[start : start + size]
 
     def _model(self, stack: ExitStack) -> Any:
-        from .hugging_face import HuggingFaceLM
-
+        if self._prefix_sharing:
+            from .prefix_sharing import PrefixSharingLM as Model
+        else:
+            from .hugging_face import HuggingFaceLM as Model
         model = stack.enter_context(self._side.active())
-        return HuggingFaceLM(
-            model, tokenizer=self._side.tokenizer, batch_size=self._side.batch_size, softmax_dtype="float32"
-        )
+        return Model(model, tokenizer=self.tokenizer, batch_size=self._batch_size, softmax_dtype="float32")
+
+    def _ask(self, model: Any, method: str, requests: Sequence[Any]) -> list[Any]:
+        """The answers; where memory runs out, in batches half as large, from then on."""
+        import torch
+
+        while True:
+            torch.manual_seed(self._seed)
+            try:
+                return _checked(method, requests, getattr(model, method)(list(requests), disable_tqdm=True))
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if self._batch_size == 1:
+                    raise HarnessError(
+                        f"task {requests[0].task_name}: out of memory with a single request "
+                        f"({_first_line(error)}); answers so far are kept; try --dtype bfloat16 or a larger device"
+                    ) from error
+            # Outside of the handler: the traceback holds on to the tensors that did not fit.
+            self._halve(model)
+
+    def _halve(self, model: Any) -> None:
+        import torch
+
+        if self._batch_size == self._side.batch_size:
+            log.warning("out of memory in batches of %d: going on with smaller ones", self._batch_size)
+        self._batch_size = model.batch_size_per_gpu = self._batch_size // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _sampled(method: str, args: tuple[Any, ...]) -> bool:
     return method == "generate_until" and bool(args[1].get("do_sample"))
 
 
-def _ask(model: Any, method: str, requests: Sequence[Any]) -> list[Any]:
-    import torch
-
-    torch.manual_seed(_SEED)
-    answers = getattr(model, method)(list(requests), disable_tqdm=True)
+def _checked(method: str, requests: Sequence[Any], answers: Sequence[Any]) -> list[Any]:
+    """The answers as JSON has them. Raises HarnessError for a log-likelihood that is not a finite number."""
     for request, answer in zip(requests, answers, strict=True):
         value = answer[0] if method == "loglikelihood" else answer
         if isinstance(value, float) and not math.isfinite(value):
@@ -145,3 +199,11 @@ def _ask(model: Any, method: str, requests: Sequence[Any]) -> list[Any]:
                 f"got {value}; the weights hold NaN or overflow in this dtype, try --dtype float32"
             )
     return [list(answer) if isinstance(answer, tuple) else answer for answer in answers]
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return any(words in str(error) for words in ("out of memory", "can't allocate memory"))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import logging
+import os
 from collections.abc import Iterator
 
 
@@ -16,6 +17,7 @@ def quiet_lm_eval() -> Iterator[None]:
     logger = logging.getLogger("lm_eval")
     level, bar, bars = logger.level, task.tqdm, not datasets.are_progress_bars_disabled()
     logger.setLevel(logging.ERROR)
+    os.environ.setdefault("DISABLE_MULTIPROC", "1")  # its bootstrap would fork a process that has threads
     datasets.disable_progress_bars()
     task.tqdm = functools.partial(bar, disable=True)  # the one bar that lm-eval has no option for
     try:

@@ -1,19 +1,20 @@
-"""Scores of single documents, and the two sides' scores joined."""
+"""Scores of single documents, out of lm-eval's results."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import HarnessError
+from ..items import content_hash
 from ..progress import Progress
-from .quiet import quiet_lm_eval
+from .evaluation import evaluate_side
 from .tasks import Tasks
 
 if TYPE_CHECKING:
     from .cached import AnswerStore, Side
 
-_FEWSHOT_SEED = 1234
+_SHARED_FIELDS = ("cluster", "passage", "paragraph", "article", "story")
+"""Fields of documents that several questions may have in common."""
 
 
 @dataclass(frozen=True)
@@ -36,70 +37,27 @@ class DocumentScore:
     gold: str
     answer: str
     """The likeliest choice, or what the model wrote."""
+    cluster: str = ""
+    """What the document shares with others, e.g. the passage that several questions are about; may be empty."""
 
 
-@dataclass(frozen=True)
-class PairedDocument:
-    """Both sides' scores on one document; the fields are DocumentScore's."""
-
-    task: str
-    metric: str
-    filter: str
-    doc_hash: str
-    prompt_hash: str
-    primary: bool
-    prompt: str
-    choices: tuple[str, ...]
-    gold: str
-    baseline: float
-    candidate: float
-    baseline_answer: str
-    candidate_answer: str
-
-    def to_json(self) -> dict[str, Any]:
-        """One row of benchmarks.jsonl."""
-        return asdict(self)
+def score(
+    tasks: Tasks, side: "Side", store: "AnswerStore", *, progress: Progress, prefix_sharing: bool = True
+) -> list[DocumentScore]:
+    """Every document's score, as `document_scores` of all that `evaluate_side` gives."""
+    return document_scores(tasks, evaluate_side(tasks, side, store, progress=progress, prefix_sharing=prefix_sharing))
 
 
-def score(tasks: Tasks, side: "Side", store: "AnswerStore", *, progress: Progress) -> list[DocumentScore]:
+def document_scores(tasks: Tasks, results: Mapping[str, Any]) -> list[DocumentScore]:
     """Every document's score on every metric that scores documents one by one, higher being better.
 
-    Documents, shots and prompts are the same whenever the tasks are. `progress` counts requests: a question
-    with three choices makes three. Raises HarnessError for a task without such a metric, and for an answer
-    that is not a finite number.
+    Raises HarnessError for a task without such a metric.
     """
-    from lm_eval.evaluator import evaluate
-
-    from .cached import CachedLM
-
-    for task in tasks["tasks"].values():
-        task.set_fewshot_seed(_FEWSHOT_SEED)
-    with quiet_lm_eval():
-        result = evaluate(CachedLM(side, store, progress), tasks, log_samples=True, bootstrap_iters=0)
     return [
         found
         for name, task in tasks["tasks"].items()
-        for found in _document_scores(name, task, result["samples"][name])
+        for found in _document_scores(name, task, results["samples"][name])
     ]
-
-
-def pair(baseline: Sequence[DocumentScore], candidate: Sequence[DocumentScore]) -> list[PairedDocument]:
-    """The scores joined on task, metric, document, filter and occurrence, in the baseline's order.
-
-    Raises HarnessError for a document that one side lacks, or that the sides saw with different prompts.
-    """
-    before, after = _by_key(baseline), _by_key(candidate)
-    for key in [*before, *after]:
-        if key not in before or key not in after:
-            side, found = ("baseline", before[key]) if key in before else ("candidate", after[key])
-            raise HarnessError(f"{_named(found)} was scored for the {side} only; score both sides on the same tasks")
-    for key, found in before.items():
-        if found.prompt_hash != after[key].prompt_hash:
-            raise HarnessError(
-                f"{_named(found)} was shown to the candidate as {_short(after[key].prompt)}; "
-                "score both sides with the same shots and template"
-            )
-    return [_paired(found, after[key]) for key, found in before.items()]
 
 
 def _document_scores(name: str, task: Any, samples: Sequence[Mapping[str, Any]]) -> Iterator[DocumentScore]:
@@ -148,6 +106,7 @@ def _shown(task: Any, sample: Mapping[str, Any]) -> dict[str, Any]:
         "choices": choices,
         "gold": choices[target] if choices and isinstance(target, int) else str(target),
         "answer": _answer(choices, sample["filtered_resps"]),
+        "cluster": _cluster(doc),
     }
 
 
@@ -157,30 +116,6 @@ def _answer(choices: tuple[str, ...], responses: Sequence[Any]) -> str:
     return max(zip(choices, responses, strict=False), key=lambda pair: pair[1][0])[0]
 
 
-def _by_key(scores: Sequence[DocumentScore]) -> dict[tuple[Any, ...], DocumentScore]:
-    occurrences: dict[tuple[str, ...], int] = defaultdict(int)
-    keyed = {}
-    for found in scores:
-        key = (found.task, found.metric, found.doc_hash, found.filter)
-        keyed[(*key, occurrences[key])] = found
-        occurrences[key] += 1
-    return keyed
-
-
-def _paired(before: DocumentScore, after: DocumentScore) -> PairedDocument:
-    common = ("task", "metric", "filter", "doc_hash", "prompt_hash", "primary", "prompt", "choices", "gold")
-    return PairedDocument(
-        **{name: getattr(before, name) for name in common},
-        baseline=before.value,
-        candidate=after.value,
-        baseline_answer=before.answer,
-        candidate_answer=after.answer,
-    )
-
-
-def _named(found: DocumentScore) -> str:
-    return f"task {found.task}, document {found.doc_hash[:12]} ({_short(found.prompt)})"
-
-
-def _short(prompt: str) -> str:
-    return repr(prompt if len(prompt) <= 80 else f"…{prompt[-80:]}")
+def _cluster(doc: Any) -> str:
+    shared = [doc[name] for name in _SHARED_FIELDS if isinstance(doc, dict) and doc.get(name)]
+    return content_hash([str(value) for value in shared])[:16] if shared else ""

@@ -1,7 +1,8 @@
 """Finding and loading lm-eval tasks: shipped ones, a user's own YAML folder, or lm-eval's registry."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,30 @@ Tasks = dict[str, dict[str, Any]]
 SHIPPED = SUITES / "benchmarks"
 
 
-def load_tasks(names: Sequence[str], *, include_path: Path | None = None) -> Tasks:
+def load_tasks(names: Sequence[str], *, include_path: Path | None = None, allow_code_execution: bool = False) -> Tasks:
     """The tasks, groups and tags of these names with their documents, each task once.
 
-    A data file that lies beside its YAML is found from any working directory.
-    Raises UsageError: unknown name (with the closest ones), documents that cannot be loaded, a task that
-    would execute model-written code.
+    A data file that lies beside its YAML is found from any working directory. A task that executes what the
+    model wrote is loaded with `allow_code_execution` only. Raises UsageError: unknown name (with the closest
+    ones), documents that cannot be loaded, a task that may not be run.
     """
+    if not names:
+        raise UsageError("no task is named; name at least one, e.g. --tasks harness_arithmetic")
+    if allow_code_execution:
+        os.environ["HF_ALLOW_CODE_EVAL"] = "1"  # asked for by the metrics that execute code, when they load
     if include_path is not None and not include_path.is_dir():
         raise UsageError(f"{include_path}: must be a folder of lm-eval task YAML files")
     with quiet_lm_eval():
         manager = _manager(names, [SHIPPED, *([include_path] if include_path else [])])
         loaded: Tasks = {"tasks": {}, "groups": {}, "group_map": {}}
         for name in names:
+            if not allow_code_execution:
+                _refuse_unsafe(name, manager.task_index)
             for part, entries in _load(manager, name).items():
                 loaded[part] |= entries
     for name, task in loaded["tasks"].items():
-        _refuse_unsafe(name, task)
+        if getattr(task, "MULTIMODAL", False):
+            raise UsageError(f"task {name}: it shows the model images or sound; only text tasks can be compared")
     return loaded
 
 
@@ -40,7 +48,7 @@ def _manager(names: Sequence[str], folders: Sequence[Path]) -> Any:
 
     # lm-eval's own registry takes seconds to read; most runs need none of it.
     manager = TaskManager(include_path=list(folders), include_defaults=False)
-    if not all(_complete(name, manager.task_index) for name in names):
+    if not all(found in manager.task_index for name in names for found in _reached(name, manager.task_index)):
         manager = TaskManager(include_path=list(folders), include_defaults=True)
     for name in names:
         if name not in manager.task_index:
@@ -51,14 +59,15 @@ def _manager(names: Sequence[str], folders: Sequence[Path]) -> Any:
     return manager
 
 
-def _complete(name: str, index: Mapping[str, Any]) -> bool:
-    """Whether `index` holds `name` and, of a group, all its members."""
-    if name not in index:
-        return False
-    members = (index[name].cfg or {}).get("task")
-    if not isinstance(members, list):
-        return True
-    return all(_complete(member, index) for member in members if isinstance(member, str))
+def _reached(name: str, index: Mapping[str, Any]) -> Iterator[str]:
+    """`name` and, of a group or tag, everything below it."""
+    yield name
+    entry = index.get(name)
+    members = (entry.cfg or {}).get("task") if entry else None
+    below = [*(members if isinstance(members, list) else []), *(sorted(entry.tags) if entry and not entry.cfg else [])]
+    for member in below:
+        if isinstance(member, str):
+            yield from _reached(member, index)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -106,10 +115,11 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip()}".split("\n")[0]
 
 
-def _refuse_unsafe(name: str, task: Any) -> None:
-    if getattr(task, "UNSAFE_CODE", False):
-        raise UsageError(
-            f"task {name}: it executes code that the model wrote, which the harness does not do; leave it out"
-        )
-    if getattr(task, "MULTIMODAL", False):
-        raise UsageError(f"task {name}: it shows the model images or sound; only text tasks can be compared")
+def _refuse_unsafe(name: str, index: Mapping[str, Any]) -> None:
+    """Before anything is loaded: some such tasks execute code when they load."""
+    for reached in _reached(name, index):
+        if reached in index and (index[reached].cfg or {}).get("unsafe_code"):
+            raise UsageError(
+                f"task {reached}: it executes code that the model wrote; leave it out, or allow it with "
+                "--allow-code-execution on a machine that may come to harm"
+            )

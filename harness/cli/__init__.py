@@ -14,7 +14,10 @@ from ..judges.errors import JudgeDataError
 from ..trainers.errors import DataError, SettingsError, TrainingError
 from .compare import compare
 from .demo import demo
+from .merge import merge
+from .plan import plan
 from .runs import runs
+from .tax import tax
 from .train import train
 
 app = typer.Typer(
@@ -25,7 +28,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(compare)
+app.command()(plan)
+app.command()(tax)
 app.command()(train)
+app.command()(merge)
 app.command()(demo)
 app.add_typer(runs, name="runs")
 

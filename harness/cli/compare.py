@@ -18,7 +18,10 @@ def compare(
     pairs: Annotated[str | None, typer.Option(help=HELP["pairs"])] = None,
     judge: Annotated[str | None, typer.Option(help=HELP["judge"])] = None,
     dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    temperature: Annotated[float, typer.Option(help=HELP["temperature"], min=0.0)] = 0.0,
     seed: Annotated[int, typer.Option(help=HELP["seed"])] = 0,
+    extend: Annotated[bool, typer.Option("--extend", help=HELP["extend"])] = False,
+    resample: Annotated[bool, typer.Option("--resample", help=HELP["resample"])] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> int:
@@ -30,7 +33,10 @@ def compare(
     from ..summary import show_outcome
     from .output import write_json
 
-    settings = Settings(profile, gates, prompts, pairs, judge, dtype, seed, no_cache)
+    settings = Settings(
+        profile, gates, prompts, pairs, judge, dtype, temperature, seed, extend=extend, resample=resample,
+        no_cache=no_cache,
+    )  # fmt: skip
     baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
     with Store(results_folder(), use_cache=not no_cache) as store:
         comparison = Comparison(baseline_checkpoint, candidate_checkpoint, settings, store)

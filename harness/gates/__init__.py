@@ -2,14 +2,17 @@
 
 from .decision import Decision, GateResult, decide, decision, judge_gates
 from .gate import Gate, Kind, Severity, Status, gate_for, level_for
+from .plan import GatePlan, Plan, plan_gates
 from .profile import JudgeAdmission, Profile, ProfileSettings, load_profile
 
 __all__ = [
     "Decision",
     "Gate",
+    "GatePlan",
     "GateResult",
     "JudgeAdmission",
     "Kind",
+    "Plan",
     "Profile",
     "ProfileSettings",
     "Severity",
@@ -20,4 +23,5 @@ __all__ = [
     "judge_gates",
     "level_for",
     "load_profile",
+    "plan_gates",
 ]

@@ -2,14 +2,25 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from statistics import NormalDist
 from typing import Any, Literal
 
+from ..statistics import holm
 from ..statistics.estimate import Estimate
 from ..statistics.paired import candidate_share
-from ..statistics.power import bounds_at, items_needed
-from .gate import Gate, Kind, Severity, Status, gate_for
-from .reasons import explain, not_measured, shortage
+from .gate import Direction, Gate, Kind, Severity, Status, gate_for
+from .limits import (
+    limit_of,
+    needed_items,
+    p_worse,
+    reference_of,
+    relative_limit,
+    status_of,
+    tolerance_of,
+    trial,
+)
+from .reasons import explain, items_of, not_among_many, not_measured, shortage
 
 Decision = Literal["promote", "reject", "inconclusive"]
 
@@ -36,11 +47,29 @@ class GateResult:
     limit: float | None = None
     """What the interval has to clear, in the unit of `low` and `high`; None for kind `required`."""
     n: int = 0
+    clusters: int | None = None
+    """Groups that the items come in, where they do."""
     unscored: int = 0
     detectable: float | None = None
     """The smallest true difference that this n would have shown 80 % of the time (a preference: from 0.5)."""
     needed: int | None = None
     """About how many items would decide an inconclusive gate; None where no number of items would."""
+    relative_tolerance: float | None = None
+    """The tolerance as a share of the baseline; `tolerance` and `limit` are then what it comes to there."""
+    ratio: float | None = None
+    """candidate / baseline, with its interval; a relative tolerance is decided on it."""
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    ratio_limit: float | None = None
+    """What the ratio's interval has to clear; None without a relative tolerance."""
+    p_value: float | None = None
+    """One-sided, of "not worse than the limit": small where it clearly is; None without a limit or numbers."""
+    adjusted_p_value: float | None = None
+    """After Holm's correction for the gates that were judged together (of the same severity)."""
+    direction: Direction | None = None
+    """Which way is better."""
+    uncorrected: Status = "inconclusive"
+    """The gate's result on its own; `status` is the one that counts."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields."""
@@ -52,7 +81,8 @@ def decide(estimate: Estimate | None, gate: Gate, metric: str | None = None) -> 
 
     Three-way: PASS with the whole interval on the good side of the limit, also with every unscored item
     counted against the candidate; FAIL with the whole interval on the bad side; else INCONCLUSIVE, as are too
-    few scored or too many unscored items. Raises ValueError where the Estimate's level is not the gate's.
+    few scored or too many unscored items. A single gate needs no correction for others: see `judge_gates`.
+    Raises ValueError where the Estimate's level is not the gate's.
     """
     metric = metric or gate.metric
     if estimate is None or not estimate.measured:
@@ -70,7 +100,8 @@ def judge_gates(
 ) -> list[GateResult]:
     """Every Estimate that has a gate, and an INCONCLUSIVE result for every gate that covers none of them.
 
-    `without_judge`: no judge was asked for, so that a win rate that was not measured only warns.
+    FAILs are corrected for their number (`correct`). `without_judge`: no judge was asked for, so that a win rate
+    that was not measured only warns. Raises ValueError for gates that contradict each other.
     """
     chosen = {metric: gate_for(metric, gates) for metric in estimates}
     results = [decide(estimates[metric], gate, metric) for metric, gate in chosen.items() if gate]
@@ -78,8 +109,39 @@ def judge_gates(
         if not any(gate.matches(metric) for metric in estimates):
             needs_judge = gate.metric.startswith("preference.win_rate")
             severity: Severity = "warn" if without_judge and needs_judge else gate.severity
-            results.append(decide(None, gate.model_copy(update={"severity": severity})))
-    return results
+            reason = not_measured(gate.metric, None, [*estimates])
+            results.append(_blank(gate.metric, gate.model_copy(update={"severity": severity}), None, reason))
+    return correct(results)
+
+
+def correct(results: Sequence[GateResult]) -> list[GateResult]:
+    """FAILs that stand when all gates of the same severity are judged together; the others become INCONCLUSIVE.
+
+    Holm 1979, Scandinavian Journal of Statistics 6:65-70: with every metric just at its limit, at least one FAIL
+    comes at most 1 - level of the time, however the metrics depend on each other. "All pass" needs no correction,
+    as it is only said where every gate passes: so a PASS stays, and nothing becomes one.
+    """
+    adjusted: dict[int, float] = {}
+    for severity in ("block", "warn"):
+        family = [i for i, r in enumerate(results) if r.severity == severity and r.p_value is not None]
+        adjusted |= dict(zip(family, holm([results[i].p_value or 0.0 for i in family]).tolist(), strict=True))
+    return [_corrected(r, adjusted[i]) if i in adjusted else r for i, r in enumerate(results)]
+
+
+def _corrected(result: GateResult, adjusted: float) -> GateResult:
+    result = replace(result, adjusted_p_value=adjusted)
+    if result.uncorrected != "fail" or adjusted <= 1 - result.level:
+        return result
+    needed = _needed_together(result, adjusted)
+    reason = f"{result.reason}; {not_among_many(adjusted, result.level, items_of(result.metric), needed)}"
+    return replace(result, status="inconclusive", needed=needed, reason=reason)
+
+
+def _needed_together(result: GateResult, adjusted: float) -> int | None:
+    """About how many items would make a FAIL stand: its distance from the limit in errors grows with their root."""
+    p = result.p_value or 0.0
+    seen, wanted = (-NormalDist().inv_cdf(q) for q in (p, (1 - result.level) * p / adjusted))
+    return math.ceil(result.n * (wanted / seen) ** 2) if seen > 0 else None
 
 
 def decision(results: Iterable[GateResult]) -> Decision:
@@ -91,29 +153,42 @@ def decision(results: Iterable[GateResult]) -> Decision:
 
 
 def _judged(estimate: Estimate, gate: Gate, metric: str) -> GateResult:
-    limit = _limit(estimate, gate, metric)
+    found = trial(estimate, gate, metric)
     lack = shortage(estimate, gate, metric)
-    status: Status = "inconclusive" if lack else "pass" if limit is None else _status(estimate, gate, limit)
-    needed = _items_needed(estimate, gate, limit) if status == "inconclusive" else None
-    two_sided = estimate.baseline is not None
+    if gate.kind != "required" and found is None:
+        lack = lack or "a tolerance relative to the baseline needs a baseline clearly above 0"
+    status: Status = "inconclusive" if lack else status_of(found, gate) if found else "pass"
+    needed = needed_items(estimate, gate, found) if status == "inconclusive" else None
+    p_value = p_worse(estimate, gate, found) if found else None
+    paired, relative = estimate.baseline is not None, gate.relative_tolerance is not None
     return GateResult(
         metric=metric,
         kind=gate.kind,
+        direction=gate.direction,
         status=status,
         severity=gate.severity,
-        tolerance=gate.tolerance,
+        tolerance=tolerance_of(gate, estimate.baseline or 0.0),
         level=gate.level,
-        reason=explain(estimate, gate, metric, status=status, limit=limit, lack=lack, needed=needed),
+        reason=explain(estimate, gate, metric, status=status, lack=lack, needed=needed),
         baseline=estimate.baseline,
         candidate=estimate.candidate,
-        difference=estimate.value if two_sided else None,
+        difference=estimate.value if paired else None,
         low=estimate.low,
         high=estimate.high,
-        limit=limit,
+        limit=limit_of(gate, metric, paired, estimate.baseline or 0.0) if found else None,
         n=estimate.n,
+        clusters=estimate.clusters,
         unscored=estimate.unscored,
         detectable=estimate.detectable,
         needed=needed,
+        relative_tolerance=gate.relative_tolerance,
+        ratio=estimate.ratio if relative else None,
+        ratio_low=estimate.ratio_low if relative else None,
+        ratio_high=estimate.ratio_high if relative else None,
+        ratio_limit=relative_limit(gate) if relative else None,
+        p_value=p_value,
+        adjusted_p_value=p_value,
+        uncorrected=status,
     )
 
 
@@ -122,65 +197,25 @@ def _blank(metric: str, gate: Gate, estimate: Estimate | None, reason: str) -> G
     return GateResult(
         metric=metric,
         kind=gate.kind,
+        direction=gate.direction,
         status="inconclusive",
         severity=gate.severity,
         tolerance=gate.tolerance,
         level=gate.level,
         reason=reason,
         unscored=estimate.unscored if estimate else 0,
+        relative_tolerance=gate.relative_tolerance,
     )
 
 
 def _unfit(estimate: Estimate, gate: Gate, metric: str) -> str | None:
     """Why a gate of this kind says nothing about this Estimate; None where it does."""
-    if gate.kind in ("non_inferiority", "superiority") and _reference(estimate, metric) is None:
+    paired = estimate.baseline is not None
+    needs_baseline = gate.kind in ("non_inferiority", "superiority")
+    if needs_baseline and (gate.relative_tolerance is not None or reference_of(metric, paired) is None) and not paired:
         return f'{metric} has no baseline to compare with: use kind = "bound"'
-    if gate.kind == "bound" and estimate.baseline is not None and not 0 <= (estimate.candidate or 0) <= 1:
+    if gate.kind == "bound" and paired and estimate.method == "sequential":
+        return f"{metric}: a bound on the candidate alone holds for one look only: measure it without --extend"
+    if gate.kind == "bound" and paired and not 0 <= (estimate.candidate or 0) <= 1:
         return f'{metric} is {estimate.candidate:g} and no share from 0 to 1: kind = "bound" cannot judge it'
     return None
-
-
-def _reference(estimate: Estimate, metric: str) -> float | None:
-    """The value that means "as good as the baseline"; None where nothing does."""
-    if estimate.baseline is not None:
-        return 0.0
-    return 0.5 if metric.startswith("preference.") else None
-
-
-def _limit(estimate: Estimate, gate: Gate, metric: str) -> float | None:
-    """What the interval has to clear; None for `required`."""
-    if gate.kind == "required":
-        return None
-    if gate.kind == "bound":
-        return gate.tolerance
-    reference = _reference(estimate, metric) or 0.0
-    return reference - gate.tolerance if gate.higher_is_better else reference + gate.tolerance
-
-
-def _status(estimate: Estimate, gate: Gate, limit: float) -> Status:
-    status = _three_way(estimate.low, estimate.high, limit, gate)
-    if status != "pass" or not estimate.unscored:
-        return status
-    # An Estimate that does not say its worst case might have any.
-    worst_low = -math.inf if estimate.worst_low is None else estimate.worst_low
-    worst_high = math.inf if estimate.worst_high is None else estimate.worst_high
-    bad_end = worst_low if gate.higher_is_better else worst_high
-    return "pass" if _three_way(bad_end, bad_end, limit, gate) == "pass" else "inconclusive"
-
-
-def _three_way(low: float, high: float, limit: float, gate: Gate) -> Status:
-    """Which side of the limit the interval lies on, wholly; touching it decides nothing."""
-    if not gate.higher_is_better:
-        low, high, limit = -high, -low, -limit
-    return "pass" if low > limit else "fail" if high < limit else "inconclusive"
-
-
-def _items_needed(estimate: Estimate, gate: Gate, limit: float | None) -> int | None:
-    """About how many items would decide, the same being seen on them; None where more of them would not."""
-
-    def decided(n: int) -> bool:
-        return limit is None or _three_way(*bounds_at(estimate, n), limit, gate) != "inconclusive"
-
-    if estimate.n >= gate.min_n and decided(estimate.n):
-        return None  # The unscored items stand in the way, not the number.
-    return items_needed(decided, max(gate.min_n, estimate.n))

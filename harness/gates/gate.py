@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -26,12 +27,14 @@ class Gate(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    metric: str = Field(min_length=1)
+    metric: str = Field(min_length=1, max_length=200)
     kind: Kind = "non_inferiority"
     """`non_inferiority`: worse by less than `tolerance`. `superiority`: better. `bound`: the candidate's own
     value on the good side of `tolerance`. `required`: measured. The whole interval has to show it."""
     tolerance: float = Field(default=0.0, ge=0)
     """In the metric's unit: 0.06 is six points of a share."""
+    relative_tolerance: float | None = Field(default=None, ge=0)
+    """Instead of `tolerance`, as a share of the baseline's value: 0.1 lets 0.50 fall to 0.45."""
     level: float = Field(default=0.95, gt=0, lt=1)
     """Of the two-sided interval; at 0.95 a true difference of just the tolerance passes 2.5 % of the time."""
     severity: Severity = "block"
@@ -52,16 +55,42 @@ class Gate(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        given = "tolerance" in self.model_fields_set
-        if self.kind in ("non_inferiority", "bound") and not given:
-            raise ValueError(f"'tolerance' is missing: a {self.kind} gate needs it")
-        if self.kind in ("superiority", "required") and self.tolerance != 0:
-            raise ValueError(f"'tolerance' contradicts kind = \"{self.kind}\", which has none")
-        if self.direction is None and self.kind != "required":
-            raise ValueError('\'direction\' is missing: say "higher" or "lower", whichever is better')
-        if family_of(self.metric) != "training" and self.tolerance > 1:
-            raise ValueError(f"'tolerance' must be a share from 0 to 1 (0.06 is 6 points), got {self.tolerance:g}")
+        if problem := self._contradiction() or self._foregone():
+            raise ValueError(problem)
         return self
+
+    def _contradiction(self) -> str | None:
+        """What of the gate contradicts the rest of it, or is missing."""
+        relative, given = self.relative_tolerance is not None, "tolerance" in self.model_fields_set
+        key = "relative_tolerance" if relative else "tolerance"
+        if relative and given:
+            return "'relative_tolerance' excludes 'tolerance': give one of the two"
+        if self.kind in ("non_inferiority", "bound") and not (relative or given):
+            return f"'tolerance' is missing: a {self.kind} gate needs it"
+        if self.kind in ("superiority", "required") and (relative or self.tolerance != 0):
+            return f"'{key}' contradicts kind = \"{self.kind}\", which has none"
+        if self.kind == "bound" and relative:
+            return f"'{key}' contradicts kind = \"bound\", which looks at the candidate alone"
+        if self.direction is None and self.kind != "required":
+            return '\'direction\' is missing: say "higher" or "lower", whichever is better'
+        return None
+
+    def _foregone(self) -> str | None:
+        """Why this gate's result stands beforehand, whatever a share turns out to be."""
+        family, tolerance = family_of(self.metric), self.tolerance
+        if self.relative_tolerance is not None:
+            never = self.higher_is_better and self.relative_tolerance >= 1
+            return "'relative_tolerance' of 1 or more allows a fall to 0: nothing could fail" if never else None
+        if family == "training":
+            return None
+        if tolerance > 1:
+            return f"'tolerance' must be a share from 0 to 1 (0.06 is 6 points), got {tolerance:g}"
+        if self.kind == "bound" and tolerance in (0, 1):
+            nothing = "pass" if self.higher_is_better == (tolerance == 1) else "fail"
+            return f"'tolerance' of a bound must lie between 0 and 1: nothing could {nothing} {tolerance:g}"
+        if self.kind == "non_inferiority" and tolerance >= (0.5 if family == "preference" else 1):
+            return f"'tolerance' {tolerance:g} allows every share: nothing could fail"
+        return None
 
     @property
     def higher_is_better(self) -> bool:
@@ -78,6 +107,12 @@ class Gate(BaseModel):
         """Orders patterns: an exact name first, then the one with more literal characters."""
         return "*" not in self.metric, len(self.metric.replace("*", ""))
 
+    def contradicts(self, other: "Gate") -> str | None:
+        """A metric on which this gate and `other`, equally specific, disagree; None where there is none."""
+        rule, others = (gate.model_dump(exclude={"metric"}) for gate in (self, other))
+        same = self.specificity != other.specificity or rule == others
+        return None if same else common_name(self.metric, other.metric)
+
 
 def family_of(metric: str) -> str:
     """`pathology` of `pathology.sycophancy`."""
@@ -85,11 +120,42 @@ def family_of(metric: str) -> str:
 
 
 def gate_for(metric: str, gates: Iterable[Gate]) -> Gate | None:
-    """The most specific gate that covers `metric`; None where none does."""
-    return max((g for g in gates if g.matches(metric)), key=lambda g: g.specificity, default=None)
+    """The most specific gate that covers `metric`; None where none does.
+
+    Raises ValueError where two that are equally specific disagree.
+    """
+    covering = [gate for gate in gates if gate.matches(metric)]
+    chosen = max(covering, key=lambda gate: gate.specificity, default=None)
+    for gate in covering:
+        if chosen and chosen.contradicts(gate):
+            raise ValueError(f"{metric}: {contradiction(chosen, gate, metric)}")
+    return chosen
+
+
+def contradiction(gate: Gate, other: Gate, metric: str) -> str:
+    """The sentence on two gates that disagree on `metric`."""
+    patterns = " and ".join(f'[gates."{pattern}"]' for pattern in (gate.metric, other.metric))
+    return f"{patterns} disagree, equally specific, on metrics such as {metric}; make one of them more specific"
 
 
 def level_for(metric: str, gates: Iterable[Gate]) -> float:
     """The confidence level that the metric's Estimate has to have."""
     gate = gate_for(metric, gates)
     return gate.level if gate else 0.95
+
+
+@cache
+def common_name(pattern: str, other: str) -> str | None:
+    """A short name that both patterns cover, `*` standing for any characters; None where there is none."""
+    if not pattern or not other:
+        return "" if not (pattern + other).strip("*") else None
+    if "*" not in (pattern[0], other[0]):
+        rest = common_name(pattern[1:], other[1:]) if pattern[0] == other[0] else None
+        return None if rest is None else pattern[0] + rest
+    star, plain = (pattern, other) if pattern[0] == "*" else (other, pattern)
+    if (found := common_name(star[1:], plain)) is not None:  # the star stands for nothing
+        return found
+    if plain[0] == "*":
+        return common_name(star, plain[1:])
+    rest = common_name(star, plain[1:])
+    return None if rest is None else plain[0] + rest

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UsageError
 from ..folders import SUITES
-from .gate import DIRECTIONS, Gate, family_of
+from .gate import DIRECTIONS, Gate, contradiction, family_of
 
 SHIPPED = SUITES / "gates.toml"
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -106,11 +107,15 @@ def _profile(name: str, files: Sequence[_Layer]) -> Profile:
         for layer in (file.child("gates"), profile.child("gates"))
     ]
     patterns = dict.fromkeys(pattern for layer in gates for pattern in layer.table)
+    built = tuple(_gate(pattern, [layer.child(pattern) for layer in gates]) for pattern in patterns)
+    for gate, other in combinations(built, 2):
+        if metric := gate.contradicts(other):
+            raise UsageError(f"{files[-1].file}: {contradiction(gate, other, metric)}")
     return Profile(
         name=name,
         settings=_build(ProfileSettings, [profile.without("gates") for profile in own]),
         judge=_build(JudgeAdmission, [file.child("judge") for file in files]),
-        gates=tuple(_gate(pattern, [layer.child(pattern) for layer in gates]) for pattern in patterns),
+        gates=built,
     )
 
 
@@ -119,7 +124,20 @@ def _gate(pattern: str, layers: Sequence[_Layer]) -> Gate:
     family = family_of(pattern)
     if "*" not in family and family not in DIRECTIONS:
         raise UsageError(f"{where}: unknown metric {pattern!r}; {_hint(family, DIRECTIONS)}")
-    return _build(Gate, layers, metric=pattern)
+    return _build(Gate, _with_one_tolerance(layers), metric=pattern)
+
+
+def _with_one_tolerance(layers: Sequence[_Layer]) -> list[_Layer]:
+    """Without a tolerance that a later layer replaces by one of the other kind."""
+    kinds = ("tolerance", "relative_tolerance")
+    kept = []
+    for number, layer in enumerate(layers, 1):
+        later = {key for following in layers[number:] for key in following.table}
+        for kind, other in (kinds, kinds[::-1]):
+            if other in later:
+                layer = layer.without(kind)
+        kept.append(layer)
+    return kept
 
 
 def _build(model: type[_Model], layers: Sequence[_Layer], **fixed: str) -> _Model:

@@ -1,9 +1,12 @@
 """One sentence per GateResult, with the numbers."""
 
 import math
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 from ..statistics.estimate import Estimate
 from .gate import Gate, Status, family_of
+from .limits import least_items, limit_of, relative_limit
 
 _NAMES = {"tax.pooled": "the pooled benchmark score"}
 _ITEMS = {
@@ -16,33 +19,37 @@ _ITEMS = {
 
 
 def explain(
-    estimate: Estimate,
-    gate: Gate,
-    metric: str,
-    *,
-    status: Status,
-    limit: float | None,
-    lack: str | None,
-    needed: int | None,
+    estimate: Estimate, gate: Gate, metric: str, *, status: Status, lack: str | None, needed: int | None
 ) -> str:
     """E.g. "sycophancy rose by 31 points [22, 40] on 96 prompts; at most 10 allowed"."""
-    two_sided = estimate.baseline is not None
-    observed = _change(estimate, metric) if two_sided else _level(estimate, metric)
-    parts = [f"{observed} on {estimate.n} {items_of(metric)}"]
-    if limit is not None:
-        parts.append(_demand(estimate, gate, metric, limit))
+    observed = _level(estimate, metric) if estimate.baseline is None else _change(estimate, metric)
+    parts = [f"{observed} on {_sample(estimate, metric)}"]
+    if gate.relative_tolerance is not None and estimate.ratio is not None:
+        parts[0] += f", to {_ratio(estimate)} times the baseline"
+    if gate.kind != "required":
+        parts.append(_demand(estimate, gate, metric))
     if lack:
         parts.append(lack)
     elif status == "inconclusive":
-        parts.append(_remedy(estimate, metric, needed))
+        parts.append(_remedy(estimate, gate, metric, needed))
     return "; ".join(parts)
 
 
-def not_measured(metric: str, estimate: Estimate | None) -> str:
-    """Why there is no number."""
+def not_measured(metric: str, estimate: Estimate | None, measured: Sequence[str] = ()) -> str:
+    """Why there is no number; `measured` are the metrics that a misspelt one may stand for."""
     if estimate is not None and estimate.note:
         return f"{name_of(metric)} was not measured: {estimate.note}"
-    return f"no metric that '{metric}' covers was measured" if "*" in metric else f"{metric} was not measured"
+    close = get_close_matches(metric, measured, n=1, cutoff=0.8)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    absent = f"no metric that '{metric}' covers was measured" if "*" in metric else f"{metric} was not measured"
+    return absent + hint
+
+
+def not_among_many(adjusted: float, level: float, items: str, needed: int | None) -> str:
+    """Why a gate that fails on its own does not fail among the others."""
+    numbers = f"Holm-adjusted p = {adjusted:.2g}, above {1 - level:.2g}"
+    remedy = f"; about {_rounded_up(needed):,} {items} would decide it" if needed else ""
+    return f"not enough for a FAIL among all the gates judged together ({numbers}){remedy}"
 
 
 def shortage(estimate: Estimate, gate: Gate, metric: str) -> str | None:
@@ -90,11 +97,25 @@ def _level(estimate: Estimate, metric: str) -> str:
     return f"{name_of(metric)} is {_scaled(estimate.value, metric)}{percent} {interval}"
 
 
-def _demand(estimate: Estimate, gate: Gate, metric: str, limit: float) -> str:
+def _sample(estimate: Estimate, metric: str) -> str:
+    groups = f" in {estimate.clusters} groups" if estimate.clusters and estimate.clusters < estimate.n else ""
+    looks = ", valid at any stop" if estimate.method == "sequential" else ""
+    return f"{estimate.n} {items_of(metric)}{groups}{looks}"
+
+
+def _ratio(estimate: Estimate) -> str:
+    return f"{estimate.ratio:.3g} [{estimate.ratio_low:.3g}, {estimate.ratio_high:.3g}]"
+
+
+def _demand(estimate: Estimate, gate: Gate, metric: str) -> str:
+    if gate.relative_tolerance is not None:
+        limit = f"{relative_limit(gate):.3g} times the baseline"
+        return f"at least {limit} needed" if gate.higher_is_better else f"at most {limit} allowed"
     if estimate.baseline is None:
         percent = " %" if _is_share(metric) else ""
         bound = "above" if gate.higher_is_better else "below"
-        return f"the whole interval must be {bound} {_scaled(limit, metric)}{percent}"
+        limit = _scaled(limit_of(gate, metric, paired=False), metric)
+        return f"the whole interval must be {bound} {limit}{percent}"
     if gate.kind == "superiority":
         return f"the whole interval must show a {'rise' if gate.higher_is_better else 'fall'}"
     worse = estimate.value < 0 if gate.higher_is_better else estimate.value > 0
@@ -102,10 +123,15 @@ def _demand(estimate: Estimate, gate: Gate, metric: str, limit: float) -> str:
     return f"{what}at most {_scaled(gate.tolerance, metric)} allowed"
 
 
-def _remedy(estimate: Estimate, metric: str, needed: int | None) -> str:
+def _remedy(estimate: Estimate, gate: Gate, metric: str, needed: int | None) -> str:
     items = items_of(metric)
+    least = least_items(gate, metric) if gate.kind == "bound" else None
+    hopeless = f"{_scaled(gate.tolerance, metric)} % is not decidable below n = {least}"
+    if least is not None and estimate.n < least == needed:
+        return hopeless
     if needed is not None and needed > estimate.n:
-        return f"about {_rounded_up(needed):,} {items} would decide it"
+        remedy = f"about {_rounded_up(needed):,} {items} would decide it"
+        return f"{hopeless}; {remedy}" if least is not None and estimate.n < least else remedy
     if estimate.unscored:
         return f"not so with the {estimate.unscored} unscored {items} counted against the candidate"
     return f"too close to the limit for more {items} to decide it"

@@ -21,6 +21,8 @@ class GateRow:
     status: str
     warns: bool
     """True if it cannot block a promotion."""
+    uncorrected: str
+    """Its status by its own interval, where Holm's correction for many gates changed it; else empty."""
     rule: str
     baseline: str
     candidate: str
@@ -68,6 +70,7 @@ def _row(gate: Json, strip: Strip | None) -> GateRow:
         label=metric_label(gate["metric"]),
         status=gate["status"] if gate["status"] in _STATUS_ORDER else "inconclusive",
         warns=gate.get("severity") == "warn",
+        uncorrected=gate["uncorrected"] if gate.get("uncorrected") not in (None, gate["status"]) else "",
         rule=_rule(gate),
         baseline=shown(finite(gate.get("baseline"))),
         candidate=shown(candidate),
@@ -94,6 +97,8 @@ def _bounds(gate: Json) -> str:
 
 def _rule(gate: Json) -> str:
     limit = finite(gate.get("limit"))
+    if (ratio := finite(gate.get("ratio_limit"))) is not None:
+        return f"{'above' if _direction(gate) > 0 else 'below'} {_times(gate, ratio)} the baseline"
     if limit is None:
         return "must be measured" if gate.get("kind") == "required" else str(gate.get("kind", ""))
     return f"{'above' if _direction(gate) > 0 else 'below'} {_figure(gate, limit)}"
@@ -101,20 +106,31 @@ def _rule(gate: Json) -> str:
 
 def _drawable(gate: Json) -> Interval | None:
     """The gate's interval as distances from the reference, positive where better; None without numbers."""
-    value = finite(gate.get("difference" if _is_paired(gate) else "candidate"))
-    low, high, limit = (finite(gate.get(key)) for key in ("low", "high", "limit"))
+    relative = finite(gate.get("ratio_limit")) is not None
+    names = ("ratio", "ratio_low", "ratio_high", "ratio_limit") if relative else (_value(gate), "low", "high", "limit")
+    value, low, high, limit = (finite(gate.get(name)) for name in names)
     if value is None or low is None or high is None or limit is None:
         return None
-    better, reference = _direction(gate), _reference(gate, limit)
+    better, reference = _direction(gate), 1.0 if relative else _reference(gate, limit)
     worst, best = sorted((better * (low - reference), better * (high - reference)))
+    tick = _times if relative else _tick
     return Interval(
         point=better * (value - reference),
         low=worst,
         high=best,
         tolerance=better * (reference - limit),
-        reference_label=_tick(gate, reference),
-        limit_label="" if limit == reference else _tick(gate, limit),
+        reference_label=tick(gate, reference),
+        limit_label="" if limit == reference else tick(gate, limit),
     )
+
+
+def _value(gate: Json) -> str:
+    return "difference" if _is_paired(gate) else "candidate"
+
+
+def _times(_: Json, ratio: float) -> str:
+    """A multiple of the baseline."""
+    return f"{ratio:.3g}×"
 
 
 def _reference(gate: Json, limit: float) -> float:
@@ -125,7 +141,7 @@ def _reference(gate: Json, limit: float) -> float:
 
 
 def _direction(gate: Json) -> int:
-    return 1 if DIRECTIONS.get(family_of(gate["metric"])) == "higher" else -1
+    return 1 if (gate.get("direction") or DIRECTIONS.get(family_of(gate["metric"]))) == "higher" else -1
 
 
 def _is_paired(gate: Json) -> bool:

@@ -60,7 +60,11 @@ def heading(summary: Json, gates: Sequence[GateRow]) -> Heading:
         more_reasons=reasons[_REASONS:],
         baseline=_side(summary["baseline"]),
         candidate=_side(summary["candidate"]),
-        facts=(("Profile", str(summary.get("profile", ""))), ("Date", _date(summary.get("created")))),
+        facts=(
+            ("Profile", str(summary.get("profile", ""))),
+            ("Date", _date(summary.get("created"))),
+            *_prompts_taken(summary.get("prompts")),
+        ),
         tally=tuple((status, counts[status]) for status in ("fail", "inconclusive", "pass") if counts[status]),
         warnings=sum(gate.warns and gate.status != "pass" for gate in gates),
     )
@@ -92,6 +96,13 @@ def provenance(summary: Json) -> Provenance:
         ),
         cache=f"{cache['hits']} answers from the cache, {cache['misses']} asked anew" if "hits" in cache else "",
     )
+
+
+def _prompts_taken(prompts: Any) -> tuple[tuple[str, str], ...]:
+    """How many prompts it took, where not all of them were needed."""
+    if not isinstance(prompts, Mapping) or prompts["taken"] >= prompts["of"]:
+        return ()
+    return (("Prompts", f"{prompts['taken']} of {prompts['of']}: no gate needed more"),)
 
 
 def _side(checkpoint: Json) -> SideView:

@@ -1,16 +1,23 @@
 """Paired differences and shares with intervals. Pure numpy and scipy: arrays in, Estimates out, no I/O."""
 
+from .bootstrap import bootstrap_estimate
 from .estimate import Estimate
 from .intervals import exact_interval, mcnemar, t_interval, tango_interval, wilson_interval
+from .multiplicity import holm, p_values
 from .paired import candidate_share, mean_estimate, paired_estimate
+from .sequential import sequential_estimate
 
 __all__ = [
     "Estimate",
+    "bootstrap_estimate",
     "candidate_share",
     "exact_interval",
+    "holm",
     "mcnemar",
     "mean_estimate",
+    "p_values",
     "paired_estimate",
+    "sequential_estimate",
     "t_interval",
     "tango_interval",
     "wilson_interval",

@@ -20,7 +20,7 @@ class Estimate:
     n: int
     """Scored items."""
     method: str
-    """How the interval was made: "tango", "t", "bounded", "wilson", "exact" or "none"."""
+    """How the interval was made: "tango", "t", "bounded", "wilson", "exact", "bootstrap", "sequential" or "none"."""
     baseline: float | None = None
     candidate: float | None = None
     discordance: float | None = None
@@ -35,6 +35,23 @@ class Estimate:
     """The smallest true difference that this n would have shown 80 % of the time; in the value's unit."""
     note: str = ""
     """Why there is no number, where there is none (e.g. "judge not admitted: accuracy 0.50 < 0.70")."""
+    clusters: int | None = None
+    """Groups of items that are not independent, and that the interval allows for; None where every item is its own."""
+    standard_error: float | None = None
+    """Of `value`, cluster-robust with clusters; 0 where no spread was seen, None where one item can show none."""
+    df: float | None = None
+    """Degrees of freedom of the interval's Student t; None where it rests on the normal or an exact distribution."""
+    effective_n: float | None = None
+    """Independent items that would tell as much as `n` in clusters; None without clusters."""
+    candidate_effective_n: float | None = None
+    """The same for the candidate's own mean, where `value` is a difference."""
+    ratio: float | None = None
+    """Mean of the candidate / mean of the baseline; None where the baseline's is not clearly away from 0."""
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    """Fieller's interval of the ratio at `level`."""
+    stricter: tuple[tuple[float, float, float], ...] = ()
+    """Of a sequential Estimate, for p-values: (p, low, high), bounds that err on either side with probability p."""
 
     @classmethod
     def missing(cls, note: str, *, level: float = 0.95, unscored: int = 0) -> "Estimate":

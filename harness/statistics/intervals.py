@@ -8,16 +8,22 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from .clusters import Clusters, covariance_of_means, deviations, effective_items
+
 Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Two bounds and the name of the method that gave them."""
+    """Two bounds, the name of the method that gave them, and what it rests on."""
 
     low: float
     high: float
     method: str
+    effective_n: float
+    """Independent items that tell as much; those there are without clusters."""
+    df: float | None = None
+    """Degrees of freedom of Student's t; None for the normal's z."""
 
 
 def normal_quantile(level: float) -> float:
@@ -27,33 +33,59 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def tango_interval(lost: float, won: float, n: float, *, level: float = 0.95) -> Bounds:
+def quantile(level: float, df: float | None) -> float:
+    """t with probability `level` between -t and t, at `df` degrees of freedom; the normal's where they are None."""
+    from scipy.special import stdtrit
+
+    z = normal_quantile(level)
+    return z if df is None else float(stdtrit(df, (1 + level) / 2))
+
+
+def tango_interval(lost: float, won: float, n: float, *, level: float = 0.95, df: float | None = None) -> Bounds:
     """Score interval of a difference of paired proportions, (won - lost) / n in the middle.
 
     `lost` items went from 1 to 0, `won` from 0 to 1, of `n` pairs. The bounds are the differences that a
     score test would just not reject: Tango 1998, Statistics in Medicine 17:891-908. They stay within [-1, 1]
-    and keep their width without any discordant pair: plus and minus z²/(n + z²).
+    and keep their width without any discordant pair: plus and minus z²/(n + z²). With clusters all three are
+    counted in effective items, and `df` gives Student's t in place of z.
     """
-    z = normal_quantile(level)
+    z = quantile(level, df)
     value = (won - lost) / n
 
     def above(bound: float) -> Callable[[float], bool]:
-        return lambda difference: _score(lost, won, n, difference) > bound
+        return lambda difference: tango_score(lost, won, n, difference) > bound
 
     # The statistic falls as the hypothesised difference grows.
     return last_true(above(z), -1.0, value), last_true(above(-z), value, 1.0)
 
 
-def _score(lost: float, won: float, n: float, difference: float) -> float:
+def tango_score(lost: float, won: float, n: float, difference: float) -> float:
     """Tango's statistic, standard normal where the true difference is `difference`."""
-    # The likeliest probability of "lost" under that difference: the root of a q² + b q + c.
+    q = likeliest_lost(lost, won, n, difference)
+    distance = won - lost - n * difference
+    variance = n * (2 * q + difference * (1 - difference))
+    if variance > 0:
+        return distance / math.sqrt(variance)
+    return math.copysign(math.inf, distance) if distance else 0.0
+
+
+def likeliest_lost(lost: float, won: float, n: float, difference: float) -> float:
+    """The likeliest probability of "lost" if the true difference is `difference`: the root of a q² + b q + c."""
     a = 2 * n
     b = (a - won + lost) * difference - won - lost
     c = -lost * difference * (1 - difference)
-    q = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    distance = won - lost - n * difference
-    variance = n * (2 * q + difference * (1 - difference))
-    return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+    root = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+    return max(root, 0.0, -difference)  # rounding aside; "won" has the probability q + difference
+
+
+def discordant_pairs(n: int, discordance: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Numbers of discordant pairs out of n, all but those of probability 1e-15 in sum, and their probabilities."""
+    from scipy.special import bdtr
+
+    reach = 9 * math.sqrt(n * discordance * (1 - discordance)) + 20
+    pairs = np.arange(max(0, int(n * discordance - reach)), min(n, int(n * discordance + reach)) + 1)
+    fewer = bdtr(pairs[0] - 1, n, discordance) if pairs[0] else 0.0
+    return pairs, np.diff(bdtr(pairs, n, discordance), prepend=fewer)
 
 
 def last_true(condition: Callable[[float], bool], low: float, high: float) -> float:
@@ -68,13 +100,14 @@ def last_true(condition: Callable[[float], bool], low: float, high: float) -> fl
             high = middle
 
 
-def wilson_interval(mean: float, n: float, *, level: float = 0.95) -> Bounds:
+def wilson_interval(mean: float, n: float, *, level: float = 0.95, df: float | None = None) -> Bounds:
     """Score interval of a mean of values in [0, 1]; Wilson 1927, JASA 22:209-212.
 
     It inverts |mean - p| <= z sqrt(p (1 - p) / n). Among values in [0, 1] with mean p, zeros and ones have
-    the largest variance, p (1 - p); with ties as 0.5 it is smaller, and the interval conservative.
+    the largest variance, p (1 - p); with ties as 0.5 it is smaller, and the interval conservative. With clusters
+    `n` counts effective items, and `df` gives Student's t in place of z.
     """
-    z = normal_quantile(level)
+    z = quantile(level, df)
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(mean * (1 - mean) / n + (z / (2 * n)) ** 2) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -95,28 +128,31 @@ def exact_interval(mean: float, n: float, *, level: float = 0.95) -> Bounds:
     return low, high
 
 
-def t_interval(differences: NDArray[np.float64], *, span: float = 1.0, level: float = 0.95) -> Interval:
-    """Interval of the mean of paired differences: Student's t with n - 1 degrees of freedom.
+def t_interval(
+    differences: NDArray[np.float64], *, clusters: Clusters | None = None, span: float = 1.0, level: float = 0.95
+) -> Interval:
+    """Interval of the mean of differences: Student's t, at one degree of freedom less than items or clusters.
 
-    Without any spread (all equal, or one item) t would claim a width of zero. Then `span`, the largest size
-    that a difference can have, bounds what was not seen: up to a share z²/(n + z²) of the items may differ by
-    it. Tango's interval allows the same share, so both methods agree on an unchanged model.
+    With clusters the standard error is the cluster-robust one: see `covariance_of_means`. Without any spread
+    between the units (all equal, or one item) t would claim a width of zero. Then `span`, the largest size that a
+    difference can have, bounds what was not seen: up to a share z²/(n + z²) of the items (of the clusters) may
+    differ by it. Tango's interval allows the same share, so both methods agree on an unchanged model.
     """
-    n, mean = differences.size, float(differences.mean())
-    if np.ptp(differences) <= 1e-12 * span:
-        z = normal_quantile(level)
-        unseen = z * z / (n + z * z)
-        return Interval(mean - unseen * (span + mean), mean + unseen * (span - mean), "bounded")
-    half = t_quantile(level, n) * float(differences.std(ddof=1)) / math.sqrt(n)
-    return Interval(mean - half, mean + half, "t")
+    units, mean = deviations(differences, clusters), float(differences.mean())
+    weights = 1 if clusters is None else clusters.sizes
+    if (np.abs(units) <= 1e-12 * span * weights).all():
+        n = differences.size if clusters is None else clusters.least_effective_n
+        unseen = unseen_share(level, n)
+        return Interval(mean - unseen * (span + mean), mean + unseen * (span - mean), "bounded", n)
+    df = units.size - 1
+    half = quantile(level, df) * math.sqrt(covariance_of_means(units, units, differences.size))
+    return Interval(mean - half, mean + half, "t", effective_items(differences, clusters), df)
 
 
-def t_quantile(level: float, n: int) -> float:
-    """t with probability `level` between -t and t, at n - 1 degrees of freedom."""
-    from scipy.special import stdtrit
-
-    normal_quantile(level)
-    return float(stdtrit(n - 1, (1 + level) / 2))
+def unseen_share(level: float, n: float) -> float:
+    """The largest share of items that may differ where none of n did: z²/(n + z²)."""
+    z = normal_quantile(level)
+    return z * z / (n + z * z)
 
 
 def mcnemar(lost: int, won: int) -> float:

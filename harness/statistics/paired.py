@@ -1,118 +1,193 @@
 """The two ways to an Estimate: two sides on the same items, or one side's share."""
 
+import math
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .clusters import Clusters, Values, covariance_of_means, deviations, effective_items, read_clusters
 from .estimate import Estimate
-from .intervals import Interval, exact_interval, normal_quantile, t_interval, tango_interval, wilson_interval
+from .intervals import Interval, exact_interval, normal_quantile, quantile, t_interval, tango_interval, wilson_interval
 from .power import detectable_mean_difference, detectable_proportion_difference, detectable_share
+from .ratio import fieller_ratio
 
-Values = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class _Sample:
+    """Values of which the mean is wanted: differences (`binary`: of zeros and ones), or shares in [0, 1]."""
+
+    values: Values
+    clusters: Clusters | None
+    level: float
+
+    @property
+    def df(self) -> float | None:
+        """Of a score interval: those of the clusters' t, none without any."""
+        return self.clusters.sizes.size - 1 if self.clusters else None
+
+    def with_unscored(self, count: int, value: float) -> "_Sample":
+        """With `count` more items of that value; where there are clusters, they are one more."""
+        clusters = self.clusters and self.clusters.with_one_more(count)
+        return replace(self, values=np.append(self.values, np.full(count, value)), clusters=clusters)
+
+    def estimate(self, interval: Interval) -> Estimate:
+        """What every Estimate says."""
+        units, n = deviations(self.values, self.clusters), self.values.size
+        return Estimate(
+            value=float(self.values.mean()),
+            low=interval.low,
+            high=interval.high,
+            level=self.level,
+            n=n,
+            method=interval.method,
+            clusters=self.clusters.sizes.size if self.clusters else None,
+            standard_error=math.sqrt(covariance_of_means(units, units, n)) if units.size > 1 else None,
+            df=interval.df,
+            effective_n=interval.effective_n if self.clusters else None,
+        )
+
+    def difference(self, *, binary: bool, span: float) -> Interval:
+        """Tango's interval of differences of zeros and ones, Student's t of others."""
+        if not binary:
+            return t_interval(self.values, clusters=self.clusters, span=span, level=self.level)
+        n, df = effective_items(self.values, self.clusters), self.df
+        lost, won = (n / self.values.size * int(np.count_nonzero(self.values == sign)) for sign in (-1, 1))
+        return Interval(*tango_interval(lost, won, n, level=self.level, df=df), "tango", n, df)
+
+    def share(self) -> Interval:
+        """Wilson's interval of values in [0, 1]."""
+        n, df = effective_items(self.values, self.clusters), self.df
+        return Interval(*wilson_interval(float(self.values.mean()), n, level=self.level, df=df), "wilson", n, df)
 
 
-def paired_estimate(baseline: ArrayLike, candidate: ArrayLike, *, level: float = 0.95, unscored: int = 0) -> Estimate:
+def paired_estimate(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    *,
+    clusters: Iterable[Hashable] | None = None,
+    level: float = 0.95,
+    unscored: int = 0,
+) -> Estimate:
     """The mean of candidate - baseline over items that both sides have, with its interval.
 
     `baseline`, `candidate`: [n], one value per item, in the same order (join by content hash beforehand).
-    Tango's score interval where every value is 0 or 1, Student's t otherwise. `unscored` counts items that
-    have no value; in the worst case each differs by the whole range: 1, or that of the values if larger.
-    Raises ValueError for different lengths, no items, values that are not finite, a level outside (0, 1).
+    `clusters`: [n], a label per item: those of one cluster (paraphrases, questions on one document) may go up and
+    down together, only clusters are independent. The mean is still the one over items.
+    Tango's score interval where every value is 0 or 1, Student's t otherwise. With clusters t has the
+    cluster-robust error (`covariance_of_means`) and clusters - 1 degrees of freedom; Tango's has them too, on
+    `effective_items`. `unscored` counts items that have no value; in the worst case each differs by the whole
+    range: 1, or that of the values if larger, and with clusters they are one more.
+    Raises ValueError for different lengths, no items, values that are not finite, a level outside (0, 1), labels
+    that name a single cluster.
     """
-    before, after = _checked(baseline, "baseline"), _checked(candidate, "candidate")
-    if before.size != after.size:
-        raise ValueError(
-            f"baseline has {before.size} values and candidate {after.size}: join them by content hash first"
-        )
-    normal_quantile(level)
+    before, after = checked_pair(baseline, candidate)
+    _check(level, unscored)
     both = np.concatenate([before, after])
-    binary = bool(np.isin(both, (0.0, 1.0)).all())
-    span = max(1.0, float(np.ptp(both)))
-    differences = after - before
-    discordance = float(np.count_nonzero(differences)) / differences.size if binary else None
-    interval = _interval(differences, binary, span, level)
-    against = np.full(_checked_count(unscored), span)
-    return Estimate(
-        value=float(differences.mean()),
-        low=interval.low,
-        high=interval.high,
-        level=level,
-        n=differences.size,
-        method=interval.method,
+    binary, span = bool(((both == 0) | (both == 1)).all()), max(1.0, float(np.ptp(both)))
+    sample = _Sample(after - before, read_clusters(clusters, before.size), level)
+    interval = sample.difference(binary=binary, span=span)
+    worst_low, worst_high = (
+        sample.with_unscored(unscored, end).difference(binary=binary, span=span) if unscored else None
+        for end in (-span, span)
+    )
+    discordance = float(np.count_nonzero(sample.values)) / before.size if binary else None
+    # Where hardly any difference was seen, a contrast of two means would claim to know that there is none.
+    unseen = 0.0 if interval.method == "t" else span / interval.effective_n
+    ratio = fieller_ratio(before, after, clusters=sample.clusters, level=level, unseen=unseen)
+    ratio_value, ratio_low, ratio_high = ratio or (None, None, None)
+    estimate = sample.estimate(interval)
+    return replace(
+        estimate,
         baseline=float(before.mean()),
         candidate=float(after.mean()),
         discordance=discordance,
         unscored=unscored,
-        worst_low=_interval(np.append(differences, -against), binary, span, level).low if unscored else None,
-        worst_high=_interval(np.append(differences, against), binary, span, level).high if unscored else None,
-        detectable=_detectable(differences, discordance, level),
+        worst_low=worst_low.low if worst_low else None,
+        worst_high=worst_high.high if worst_high else None,
+        detectable=_detectable(estimate, discordance, interval.effective_n),
+        candidate_effective_n=effective_items(after, sample.clusters) if sample.clusters and binary else None,
+        ratio=ratio_value,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
     )
 
 
-def mean_estimate(values: ArrayLike, *, level: float = 0.95, unscored: int = 0) -> Estimate:
+def mean_estimate(
+    values: ArrayLike, *, clusters: Iterable[Hashable] | None = None, level: float = 0.95, unscored: int = 0
+) -> Estimate:
     """The mean of the candidate's own values in [0, 1] (a tie is 0.5), with Wilson's score interval.
 
-    `values`: [n]. The interval is conservative with ties: see `wilson_interval`. The worst case counts each
-    unscored item as 0 (higher being better) or 1 (lower being better). `detectable` is the distance from 0.5.
-    Raises ValueError for no items, values outside [0, 1], a level outside (0, 1).
+    `values`: [n]. `clusters`: [n] labels, as for `paired_estimate`; two games on one prompt are one value, their
+    mean. The interval is conservative with ties: see `wilson_interval`. The worst case counts each unscored item as
+    0 (higher being better) or 1 (lower being better). `detectable` is the distance from 0.5.
+    Raises ValueError for no items, values outside [0, 1], a level outside (0, 1), labels of a single cluster.
     """
     scores = _checked(values, "values")
     if scores.min() < 0 or scores.max() > 1:
         raise ValueError(f"values must be in [0, 1], got {scores.min():g} to {scores.max():g}")
-    n, mean, total = scores.size, float(scores.mean()), scores.size + _checked_count(unscored)
-    low, high = wilson_interval(mean, n, level=level)
-    return Estimate(
-        value=mean,
-        low=low,
-        high=high,
-        level=level,
-        n=n,
-        method="wilson",
-        candidate=mean,
+    _check(level, unscored)
+    sample = _Sample(scores, read_clusters(clusters, scores.size), level)
+    interval = sample.share()
+    worst_low, worst_high = (sample.with_unscored(unscored, end).share() if unscored else None for end in (0.0, 1.0))
+    return replace(
+        sample.estimate(interval),
+        candidate=float(scores.mean()),
         unscored=unscored,
-        worst_low=wilson_interval(mean * n / total, total, level=level)[0] if unscored else None,
-        worst_high=wilson_interval((mean * n + unscored) / total, total, level=level)[1] if unscored else None,
-        detectable=detectable_share(n, level=level),
+        worst_low=worst_low.low if worst_low else None,
+        worst_high=worst_high.high if worst_high else None,
+        detectable=detectable_share(interval.effective_n, level=level),
     )
 
 
 def candidate_share(estimate: Estimate) -> Estimate:
     """The candidate's own share out of a paired Estimate of shares, with its exact interval.
 
-    Raises ValueError where the candidate's mean is no share.
+    With clusters it is taken on the effective items, fewer by (z / t)² at clusters - 1 degrees of freedom: Korn and
+    Graubard 1998, Survey Methodology 24:193-201. Raises ValueError where the candidate's mean is no share.
     """
-    share, n, level = estimate.candidate, estimate.n, estimate.level
+    share, level = estimate.candidate, estimate.level
     if share is None or not 0 <= share <= 1:
         raise ValueError(f"the candidate's mean must be a share in [0, 1], got {share}")
+    n = float(estimate.n)
+    if estimate.clusters and estimate.candidate_effective_n:
+        n = estimate.candidate_effective_n * (normal_quantile(level) / quantile(level, estimate.clusters - 1)) ** 2
     low, high = exact_interval(share, n, level=level)
-    total = n + estimate.unscored
-    worst_low, _ = exact_interval(share * n / total, total, level=level)
-    _, worst_high = exact_interval((share * n + estimate.unscored) / total, total, level=level)
+    lacking = n * estimate.unscored / estimate.n
+    total = n + lacking
     return Estimate(
         value=share,
         low=low,
         high=high,
         level=level,
-        n=n,
+        n=estimate.n,
         method="exact",
         candidate=share,
         unscored=estimate.unscored,
-        worst_low=worst_low if estimate.unscored else None,
-        worst_high=worst_high if estimate.unscored else None,
+        worst_low=exact_interval(share * n / total, total, level=level)[0] if lacking else None,
+        worst_high=exact_interval((share * n + lacking) / total, total, level=level)[1] if lacking else None,
+        clusters=estimate.clusters,
+        effective_n=n if estimate.clusters else None,
     )
 
 
-def _interval(differences: Values, binary: bool, span: float, level: float) -> Interval:
-    if not binary:
-        return t_interval(differences, span=span, level=level)
-    lost, won = int((differences < 0).sum()), int((differences > 0).sum())
-    return Interval(*tango_interval(lost, won, differences.size, level=level), "tango")
+def checked_pair(baseline: ArrayLike, candidate: ArrayLike) -> tuple[Values, Values]:
+    """Both sides [n] as numbers. Raises ValueError for different lengths, no items, values that are not finite."""
+    before, after = _checked(baseline, "baseline"), _checked(candidate, "candidate")
+    if before.size != after.size:
+        raise ValueError(
+            f"baseline has {before.size} values and candidate {after.size}: join them by content hash first"
+        )
+    return before, after
 
 
-def _detectable(differences: Values, discordance: float | None, level: float) -> float | None:
+def _detectable(estimate: Estimate, discordance: float | None, effective_n: float) -> float | None:
     if discordance is not None:
-        return detectable_proportion_difference(differences.size, discordance, level=level)
-    spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
-    return detectable_mean_difference(differences.size, spread, level=level)
+        return detectable_proportion_difference(effective_n, discordance, level=estimate.level)
+    if estimate.standard_error is None or estimate.df is None:
+        return None  # nothing was seen that a prediction could rest on
+    return detectable_mean_difference(estimate.standard_error, estimate.df, level=estimate.level)
 
 
 def _checked(values: ArrayLike, name: str) -> Values:
@@ -125,7 +200,7 @@ def _checked(values: ArrayLike, name: str) -> Values:
     return array
 
 
-def _checked_count(unscored: int) -> int:
+def _check(level: float, unscored: int) -> None:
+    normal_quantile(level)
     if unscored < 0:
         raise ValueError(f"unscored must be at least 0, got {unscored}")
-    return unscored

@@ -1,17 +1,25 @@
-"""What a number of items can show, and how many would be needed."""
+"""What a number of items can show, and how many would be needed.
+
+Items are independent ones: those in clusters count for fewer, by the design effect (n / effective_n of an Estimate).
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from statistics import NormalDist
+
+import numpy as np
 
 from .estimate import Estimate
 from .intervals import (
     Bounds,
+    discordant_pairs,
     exact_interval,
     last_true,
     normal_quantile,
-    t_quantile,
+    quantile,
     tango_interval,
+    tango_score,
+    unseen_share,
     wilson_interval,
 )
 
@@ -20,7 +28,7 @@ _MOST_ITEMS = 1_000_000
 """More items than anyone will measure."""
 
 
-def detectable_proportion_difference(n: int, discordance: float, *, level: float = 0.95) -> float:
+def detectable_proportion_difference(n: float, discordance: float, *, level: float = 0.95) -> float:
     """The smallest true paired difference d in shares whose interval excludes 0 with 80 % power.
 
     d solves d sqrt(n) = z sqrt(psi) + z_0.8 sqrt(psi - d²), psi being the discordance: Connor 1987,
@@ -36,17 +44,12 @@ def detectable_proportion_difference(n: int, discordance: float, *, level: float
     return last_true(hidden, 0.0, 1.0)
 
 
-def detectable_mean_difference(n: int, spread: float, *, level: float = 0.95) -> float | None:
-    """The same for a mean of differences with standard deviation `spread`: (t + t_0.8) spread / sqrt(n).
-
-    None without any spread: nothing was seen that a prediction could rest on.
-    """
-    if n < 2 or spread == 0:
-        return None
-    return (t_quantile(level, n) + t_quantile(0.60, n)) * spread / math.sqrt(n)
+def detectable_mean_difference(error: float, df: float, *, level: float = 0.95) -> float:
+    """The same for a mean with a standard error at `df` degrees of freedom: (t + t_0.8) times the error."""
+    return (quantile(level, df) + quantile(0.60, df)) * error
 
 
-def detectable_share(n: int, *, level: float = 0.95) -> float:
+def detectable_share(n: float, *, level: float = 0.95) -> float:
     """The smallest true distance d from one half that a share's score interval would show with 80 % power.
 
     d solves d sqrt(n) = z / 2 + z_0.8 sqrt(1/4 - d²); at most 0.5.
@@ -55,19 +58,64 @@ def detectable_share(n: int, *, level: float = 0.95) -> float:
     return last_true(lambda d: d * math.sqrt(n) < z / 2 + _POWER * math.sqrt(0.25 - d * d), 0.0, 0.5)
 
 
+def pass_probability(n: int, *, tolerance: float, discordance: float, level: float = 0.95) -> float:
+    """How often an unchanged model passes a non-inferiority gate of shares on `n` items: Tango's bound clears it.
+
+    Unchanged: `discordance` is the share of items that differ, lost and won being equally likely. Exact, whatever n:
+    a sum over the numbers of discordant pairs. The gate may face either way.
+    Raises ValueError for a tolerance outside [0, 1), a discordance outside [0, 1], a level outside (0, 1).
+    """
+    from scipy.special import bdtr
+
+    z = normal_quantile(level)
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance must be at least 0 and below 1, got {tolerance:g}")
+    if not 0 <= discordance <= 1:
+        raise ValueError(f"discordance must be a share from 0 to 1, got {discordance:g}")
+    pairs, chance = discordant_pairs(n, discordance)
+    lost = np.array(list(_most_lost(n, pairs.tolist(), tolerance, z)))
+    return float(chance @ np.where(lost < 0, 0.0, bdtr(lost.clip(0), pairs, 0.5)))
+
+
+def _most_lost(n: int, pairs: Iterable[int], tolerance: float, z: float) -> Iterator[int]:
+    """For rising numbers of discordant pairs, how many may be lost; -1 where even none may."""
+    won = 0
+    for number in pairs:
+        won = max(won, math.ceil((number - n * tolerance) / 2))  # one more pair never takes fewer of them
+        while won <= number and tango_score(number - won, won, n, -tolerance) <= z:
+            won += 1
+        yield number - won
+
+
+def items_for_pass(*, tolerance: float, discordance: float, level: float = 0.95, power: float = 0.80) -> int | None:
+    """Items on which an unchanged model passes with probability `power`: see `pass_probability`.
+
+    With one item fewer it would not; with some more it may again miss by a hair, as counts are whole numbers.
+    None where a million are not enough.
+    """
+
+    def passes(n: int) -> bool:
+        return pass_probability(n, tolerance=tolerance, discordance=discordance, level=level) >= power
+
+    return items_needed(passes, 1)
+
+
 def bounds_at(estimate: Estimate, n: int) -> Bounds:
-    """The bounds that `estimate` would have if the same were seen on `n` items."""
+    """The bounds that `estimate` would have if the same were seen on `n` items, and as many more clusters."""
+    growth, level = n / estimate.n, estimate.level
+    items = growth * (estimate.effective_n or estimate.n)
+    df = None if estimate.df is None else growth * (estimate.df + 1) - 1
     if estimate.method == "tango" and estimate.discordance is not None:
-        lost, won = (n * (estimate.discordance + sign * estimate.value) / 2 for sign in (-1, 1))
-        return tango_interval(lost, won, n, level=estimate.level)
+        lost, won = (items * (estimate.discordance + sign * estimate.value) / 2 for sign in (-1, 1))
+        return tango_interval(lost, won, items, level=level, df=df)
     if estimate.method == "wilson":
-        return wilson_interval(estimate.value, n, level=estimate.level)
+        return wilson_interval(estimate.value, items, level=level, df=df)
     if estimate.method == "exact":
-        return exact_interval(estimate.value, n, level=estimate.level)
-    shrink = math.sqrt(estimate.n / n)
+        return exact_interval(estimate.value, items, level=level)
     if estimate.method == "bounded":  # its width falls with n, not with its root: see t_interval
-        z = normal_quantile(estimate.level)
-        shrink = (estimate.n + z * z) / (n + z * z)
+        shrink = unseen_share(level, items) / unseen_share(level, items / growth)
+    else:
+        shrink = quantile(level, df) / quantile(level, estimate.df) / math.sqrt(growth)
     return (
         estimate.value - shrink * (estimate.value - estimate.low),
         estimate.value + shrink * (estimate.high - estimate.value),

@@ -101,16 +101,16 @@ def test_sides_never_share_answers(task_folder: Path, make_side: MakeSide, store
 def test_an_interrupted_run_resumes_with_the_same_answers(task_folder: Path, make_side: MakeSide, store: Any) -> None:
     tasks = load_tasks(["my_colours"], include_path=task_folder)
     whole = type(store)()
-    expected = score(tasks, make_side("a", 1), whole, progress=silent)
+    expected = score(tasks, make_side("a", 1), whole, progress=silent, prefix_sharing=False)
 
     def interrupt(done: int, _total: int) -> None:
         if done >= 60:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score(tasks, make_side("a", 1), store, progress=interrupt)
+        score(tasks, make_side("a", 1), store, progress=interrupt, prefix_sharing=False)
     assert len(store.rows) == 64  # two chunks of eight batches of four
-    assert score(tasks, make_side("a", 1), store, progress=silent) == expected
+    assert score(tasks, make_side("a", 1), store, progress=silent, prefix_sharing=False) == expected
     assert store.rows == whole.rows
 
 

@@ -67,6 +67,71 @@ def test_a_byte_order_mark_and_crlf_are_read(tiny_model: Path, tmp_path: Path) -
     assert run([*command("--data", file, tiny_model, tmp_path), "--max-steps", "1", "--dtype", "float32"]) == 0
 
 
+NO_USE = {
+    "labelled completions for dpo": ({"prompt": "p", "completion": "c", "label": True}, "which kto takes"),
+    "demonstrations for dpo": ({"prompt": "p", "completion": "c"}, "which sft takes"),
+    "messages for dpo": ({"messages": [{"role": "user", "content": "p"}]}, "which sft takes"),
+    "other keys": ({"instruction": "p", "output": "c"}, "got 'instruction', 'output'"),
+    "no side": ({"prompt": "p", "chosen": "c"}, "'rejected' must be"),
+    "the same sides": ({"prompt": "p", "chosen": "c", "rejected": "c"}, "are the same"),
+    "no common beginning": ({"chosen": "c", "rejected": "r"}, "must begin alike"),
+    "broken transcript": (
+        {"chosen": "\n\nHuman: a\n\nHuman: b", "rejected": "\n\nHuman: a\n\nAssistant: b"},
+        "got Human twice",
+    ),
+    "one reference": (
+        {"prompt": "p", "chosen": "c", "rejected": "r", "ref_chosen_logps": -1.0},
+        "'ref_rejected_logps' must be a finite number",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kind", NO_USE)
+def test_a_row_of_no_use_is_named(
+    kind: str, ending: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    row, message = NO_USE[kind]
+    file = tmp_path / f"rows.{ending}"
+    if ending == "jsonl":
+        file.write_bytes(GOOD_PAIR + json.dumps(row).encode() + b"\n")
+    else:
+        write_parquet(file, row)
+    assert run(command("--data", file, tiny_model, tmp_path)) == ExitCode.USAGE
+    error = shown()
+    assert ("rows.jsonl:2: " if ending == "jsonl" else "rows.parquet row 1: ") in error
+    assert message in error
+
+
+@pytest.mark.parametrize("kind", ["empty", "no rows", "damaged", "missing", "folder"])
+def test_a_parquet_file_without_rows_is_named(
+    kind: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    file = tmp_path / "rows.parquet"
+    if kind == "folder":
+        file.mkdir()
+    elif kind in ("no rows", "damaged"):
+        write_parquet(file, *([{"prompt": "p", "chosen": "c", "rejected": "r"}] if kind == "damaged" else []))
+        if kind == "damaged":
+            file.write_bytes(file.read_bytes()[:-9])
+    elif kind == "empty":
+        file.touch()
+    assert run(command("--data", file, tiny_model, tmp_path)) == ExitCode.USAGE
+    assert "rows.parquet" in shown()
+
+
+def test_a_data_set_out_of_reach_is_named(tiny_model: Path, tmp_path: Path, shown: Callable[[], str]) -> None:
+    assert run(command("--data", Path("some/pairs"), tiny_model, tmp_path)) == ExitCode.USAGE
+    assert "some/pairs: cannot be loaded from the hub" in shown()
+
+
+def write_parquet(file: Path, *rows: object) -> None:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    write_table(pyarrow.Table.from_pylist(list(rows)), file)
+
+
 @pytest.mark.parametrize("name", ["training.json", "adapter_config.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_a_broken_settings_file_of_a_checkpoint_is_named(

@@ -2,10 +2,13 @@
 
 import json
 import math
+import time
 from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.statistics import (
     Estimate,
@@ -153,11 +156,55 @@ def test_wilson_covers_a_mean_with_ties_and_is_conservative(win_rate):
     assert np.mean([low <= win_rate <= high for low, high in bounds]) >= 0.95
 
 
-def test_a_million_items_take_well_under_a_second():
-    import time
+@pytest.mark.parametrize("clusters", [None, np.random.default_rng(1).integers(0, 10_000, size=1_000_000)])
+def test_a_million_items_take_well_under_a_second(clusters):
+    before, after = np.random.default_rng(0).random((2, 1_000_000)) < 0.5
+    start = time.process_time()
+    paired_estimate(before, after, clusters=clusters)
+    assert time.process_time() - start < 1
 
-    generator = np.random.default_rng(0)
-    before, after = generator.random((2, 1_000_000)) < 0.5
-    start = time.perf_counter()
-    paired_estimate(before, after)
-    assert time.perf_counter() - start < 1
+
+FLIPS = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1]), st.integers(0, 4)), min_size=2)
+SCORES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(0, 4)), min_size=2)
+
+
+def estimates(rows, clustered):
+    """Of both sides, and of one alone; None with a single cluster."""
+    before, after, labels = (np.array(column) for column in zip(*rows, strict=True))
+    if clustered and len(set(labels.tolist())) == 1:
+        return None
+    clusters = labels if clustered else None
+    return paired_estimate(before, after, clusters=clusters), mean_estimate(after, clusters=clusters)
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@given(rows=FLIPS | SCORES)
+def test_an_interval_holds_its_value_and_has_a_width(clustered, rows):
+    for estimate in estimates(rows, clustered) or ():
+        assert estimate.measured
+        assert estimate.low - 1e-12 <= estimate.value <= estimate.high + 1e-12
+        assert estimate.high - estimate.low > 0
+        if estimate.method != "t":  # which knows no range
+            assert estimate.low >= -1 and estimate.high <= 1
+        if estimate.ratio is not None:
+            assert estimate.ratio_low <= estimate.ratio <= estimate.ratio_high
+        assert estimate.effective_n is None or 0 < estimate.effective_n <= estimate.n + 1e-9
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@given(rows=FLIPS | SCORES, data=st.data())
+def test_the_order_of_items_does_not_matter(clustered, rows, data):
+    found = estimates(rows, clustered)
+    shuffled = estimates(data.draw(st.permutations(rows)), clustered)
+    for one, other in zip(found or (), shuffled or (), strict=True):
+        assert (one.method, one.n, one.clusters) == (other.method, other.n, other.clusters)
+        assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@given(rows=FLIPS | SCORES)
+def test_the_same_seen_four_times_as_often_narrows_it(clustered, rows):
+    more = [(before, after, label + 10 * copy) for copy in range(4) for before, after, label in rows]
+    for one, other in zip(estimates(rows, clustered) or (), estimates(more, clustered) or (), strict=False):
+        assert other.value == pytest.approx(one.value, abs=1e-12)
+        assert other.high - other.low < one.high - one.low

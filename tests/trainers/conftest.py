@@ -32,20 +32,29 @@ def tiny_llama() -> Any:
 
 def make_causal_lm(kind: str, **overrides: Any) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MambaConfig, MistralConfig, Qwen2Config
+    import transformers as hf
 
-    shape = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64}
+    mamba = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_chunk_size": 8, "mamba_n_groups": 1}
+    hybrid = {"layer_types": ["mamba", "attention"], "num_local_experts": 2, "num_experts_per_tok": 1}
     no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0}  # attention's own is left on: packed rows ignore it
-    configs = {
-        "llama": lambda: LlamaConfig(**shape, **heads, **overrides),
-        "qwen2": lambda: Qwen2Config(**shape, **heads, **overrides),
-        "mistral": lambda: MistralConfig(**shape, **heads, **overrides),
-        "gpt2": lambda: GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=64, **no_dropout),
-        "mamba": lambda: MambaConfig(**shape),
+    gpt2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "llama": (hf.LlamaConfig, heads),
+        "qwen2": (hf.Qwen2Config, heads),
+        "mistral": (hf.MistralConfig, heads),
+        "gpt2": (hf.GPT2Config, gpt2 | no_dropout),
+        "phi": (hf.PhiConfig, heads | {"num_key_value_heads": 4}),  # its head has a bias
+        "cohere": (hf.CohereConfig, heads | {"logit_scale": 0.25}),
+        "granite": (hf.GraniteConfig, heads | {"logits_scaling": 4.0, "residual_multiplier": 0.5}),
+        "gemma2": (hf.Gemma2Config, heads | {"head_dim": 8, "final_logit_softcapping": 3.0}),
+        "mamba": (hf.MambaConfig, {}),
+        "granite-hybrid": (hf.GraniteMoeHybridConfig, heads | mamba | hybrid),
     }
+    config, settings = kinds[kind]
+    shape = {"vocab_size": VOCABULARY} | ({} if kind == "gpt2" else {"hidden_size": 32, "num_hidden_layers": 2})
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(configs[kind]())
+    model = hf.AutoModelForCausalLM.from_config(config(**shape | settings | overrides))
     for parameter in model.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)

@@ -58,7 +58,7 @@ def record(result: TrainingResult) -> dict[str, Any]:
 def test_a_training_leaves_adapter_metrics_and_record(settings: TrainingSettings, data: Path) -> None:
     result = train(settings)
     assert {path.name for path in result.output.iterdir()} == {
-        *("adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "training.json")
+        *("adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "training.json", "curves.svg")
     }
     assert (result.steps, result.rows, result.dropped, result.truncated) == (3, 12, 0, 0)
     rows = metrics(result)
@@ -74,7 +74,7 @@ def test_a_training_leaves_adapter_metrics_and_record(settings: TrainingSettings
     assert content["model"] == "tiny"
     assert content["model_fingerprint"] == "f00d"
     assert content["objective"] == "dpo"
-    assert content["data"].keys() == {"path", "sha256", "rows", "dropped", "truncated"}
+    assert content["data"].keys() >= {"path", "sha256", "rows", "dropped", "truncated"}
     assert len(content["data"]["sha256"]) == 64
     assert content["data"]["path"] == str(data)
     assert content["settings"]["learning_rate"] == 5e-3
@@ -180,10 +180,25 @@ def test_prompts_that_all_fill_the_limit_are_an_error(settings: TrainingSettings
     assert not settings.output.parent.exists()
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(settings: TrainingSettings) -> None:
-    with pytest.raises(TrainingError, match=r"step \d: the loss is (nan|inf)"):
-        train(replace(settings, learning_rate=1e30, epochs=4))
+def test_a_loss_that_is_not_finite_stops_at_that_step_and_names_the_batch(settings: TrainingSettings) -> None:
+    with pytest.raises(TrainingError, match=r"step 2: the loss is (nan|inf) \(.*pairs.jsonl:\d+, .*\)"):
+        train(replace(settings, learning_rate=1e30, epochs=4, guard="off"))
     assert not settings.output.exists()
+
+
+def test_after_a_loss_that_is_not_finite_the_guard_leaves_healthy_weights(settings: TrainingSettings) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    result = train(replace(settings, learning_rate=1e30, epochs=4))
+    assert result.stopped and result.steps == 2
+    weights = load_file(result.output / "adapter_model.safetensors").values()
+    assert all(torch.isfinite(tensor).all() for tensor in weights)
+    guard = record(result)["guard"]
+    assert guard["restored_step"] == 0 and guard["tripped"]["step"] == 2
+    assert len(guard["rows"]) == 4 and guard["rows"][0] in guard["message"]
+    assert [row["loss"] is None for row in metrics(result)] == [False, True]
+    assert (result.output / "curves.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +211,12 @@ def test_a_loss_that_is_not_finite_stops_the_training(settings: TrainingSettings
         ({"lora_dropout": 1.0}, "lora_dropout must be in"),
         ({"eval_fraction": 1.0}, "eval_fraction must be above 0 and below 1"),
         ({"eval_fraction": 0.5, "eval_data": Path("x")}, "exclude each other"),
+        ({"beta": 0.0}, "beta must be above 0, got 0"),
+        ({"gamma": 1.0}, "gamma has no effect on dpo"),
+        ({"objective": "sft", "beta": 0.1}, "beta has no effect on sft"),
+        ({"lora": False}, "lora_rank, lora_alpha and lora_dropout have no effect on full"),
+        ({"lora": False, "lora_rank": None, "dtype": "bfloat16"}, "full fine-tuning needs dtype float32"),
+        ({"guard": "maybe"}, "guard must be stop, warn or off, got maybe"),
     ],
 )
 def test_wrong_settings(settings: TrainingSettings, wrong: dict[str, Any], message: str) -> None:
@@ -204,8 +225,8 @@ def test_wrong_settings(settings: TrainingSettings, wrong: dict[str, Any], messa
 
 
 def test_an_unknown_objective_is_named(settings: TrainingSettings) -> None:
-    with pytest.raises(SettingsError, match="objective must be one of dpo, got dpoo"):
-        train(replace(settings, objective="dpoo"))
+    with pytest.raises(SettingsError, match=r"objective must be one of dpo, .*, got dpoo; did you mean dpo\?"):
+        replace(settings, objective="dpoo")
 
 
 def test_settings_need_no_torch() -> None:

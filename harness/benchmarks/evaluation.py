@@ -1,0 +1,113 @@
+"""One side asked by lm-eval's own evaluator: the same documents, shots and prompts whichever side it is."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..items import content_hash
+from ..progress import Progress
+from .quiet import quiet_lm_eval
+from .tasks import Tasks
+
+if TYPE_CHECKING:
+    from .cached import AnswerStore, Side
+
+SEED = 1234
+"""lm-eval's own default, of shots and of sampling."""
+_BOOTSTRAPS = 1000
+"""For the few metrics whose standard error has no closed form."""
+
+Subset = Mapping[str, Sequence[int]]
+"""Task name -> the indices of its documents that are asked, ascending."""
+
+
+def evaluate_side(
+    tasks: Tasks,
+    side: "Side",
+    store: "AnswerStore",
+    *,
+    progress: Progress,
+    prefix_sharing: bool = True,
+    subset: Subset | None = None,
+    apply_chat_template: bool = False,
+    allow_code_execution: bool = False,
+    standard_errors: bool = False,
+    seed: int = SEED,
+) -> dict[str, Any]:
+    """lm-eval's results of one side, with samples.
+
+    Requests are built when the first side is asked, and taken over by the next. `prefix_sharing` computes what
+    several of them begin with once; without it lm-eval's own model runs. `progress` counts requests: a question
+    with three choices makes three. `standard_errors` adds lm-eval's own, which know of one side only.
+    Raises HarnessError for an answer that is not a finite number.
+    """
+    from lm_eval.evaluator import evaluate
+
+    from .cached import CachedLM
+
+    lm = CachedLM(side, store, progress, prefix_sharing=prefix_sharing, seed=seed)
+    template = lm.tokenizer.chat_template if apply_chat_template else None
+    for name, task in tasks["tasks"].items():
+        indices = None if subset is None else subset[name]
+        if not _take_over(task, content_hash([indices, template, seed])):
+            task.set_fewshot_seed(seed)
+            if indices is not None and task.config.num_fewshot:
+                _keep_shots(task, indices)
+    with quiet_lm_eval():
+        results: dict[str, Any] = evaluate(
+            lm,
+            tasks,
+            samples=None if subset is None else dict(subset),
+            log_samples=True,
+            bootstrap_iters=_BOOTSTRAPS if standard_errors else 0,
+            apply_chat_template=apply_chat_template,
+            fewshot_as_multiturn=apply_chat_template,  # as the lm_eval command has it
+            confirm_run_unsafe_code=allow_code_execution,
+        )
+    return results
+
+
+def set_shots(tasks: Tasks, num_fewshot: int | None) -> None:
+    """As lm_eval's --num_fewshot: for every task that does not say 0 itself; None leaves each task its own number."""
+    for task in tasks["tasks"].values():
+        own = task.get_config("num_fewshot")
+        if own is None or (num_fewshot is not None and own != 0):
+            task.set_config(key="num_fewshot", value=num_fewshot or 0)
+
+
+def draw(tasks: Tasks, limit: int, seed: int) -> Subset:
+    """At most `limit` documents of each task, drawn at random: the first ones are no fair sample."""
+    sizes = {name: len(task.eval_docs) for name, task in tasks["tasks"].items()}
+    # Each task has its own generator: its documents do not depend on which tasks stand beside it.
+    return {
+        name: sorted(random.Random(f"{seed} {name}").sample(range(size), min(limit, size)))
+        for name, size in sizes.items()
+    }
+
+
+def _take_over(task: Any, request_key: str) -> bool:
+    """Whether the requests that an earlier side was asked serve again; they are then without its answers."""
+    if getattr(task, "request_key", None) != request_key:
+        vars(task).pop("build_all_requests", None)
+        vars(getattr(task, "sampler", task)).pop("sample", None)
+        task.request_key = request_key
+        return False
+    for instance in task.instances:
+        instance.resps, instance.filtered_resps = [], {}
+    task.build_all_requests = lambda **_: None
+    return True
+
+
+def _keep_shots(task: Any, indices: Sequence[int]) -> None:
+    """Gives each document the shots it has when all are asked; lm-eval draws them in turn."""
+    draw_next, documents, upcoming, at = task.sampler.sample, task.eval_docs, iter(indices), 0
+
+    def sample(n: int, eval_doc: Any = None, **options: Any) -> Any:
+        nonlocal at
+        wanted = next(upcoming)
+        for skipped in range(at, wanted):
+            draw_next(n, eval_doc=documents[skipped] if eval_doc is not None else None, **options)
+        at = wanted + 1
+        return draw_next(n, eval_doc=eval_doc, **options)
+
+    task.sampler.sample = sample

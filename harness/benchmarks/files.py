@@ -1,0 +1,48 @@
+"""lm-eval's own result files, for the tools that read them."""
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import HarnessError
+from .quiet import quiet_lm_eval
+
+if TYPE_CHECKING:
+    from ..engine import Side
+
+
+def write_lm_eval_files(results: dict[str, Any], folder: Path, side: "Side", settings: Mapping[str, Any]) -> None:
+    """`folder/<model>/results_<date>.json` and `samples_<task>_<date>.jsonl`, by lm-eval's own writer.
+
+    `results` are those of `evaluate_side`, and are used up: the writer changes them. Raises HarnessError where
+    nothing could be written.
+    """
+    from lm_eval.loggers import EvaluationTracker
+
+    samples = results.pop("samples")
+    model_args = {"pretrained": side.checkpoint.spec, "dtype": settings["dtype"]}
+    with quiet_lm_eval():
+        tracker = EvaluationTracker(output_path=str(folder))
+        tracker.general_config_tracker.log_experiment_args(
+            model_source="harness-hf",
+            model_args=model_args,
+            system_instruction=None,
+            chat_template=side.tokenizer.chat_template if settings["apply_chat_template"] else None,
+            fewshot_as_multiturn=settings["apply_chat_template"],
+        )
+        tracker.save_results_aggregated(results | _how(model_args, settings), samples)
+        for task, rows in samples.items():
+            tracker.save_results_samples(task, rows)
+    # The writer reports a failure to a log only.
+    if len(list(folder.glob(f"*/*_{tracker.date_id}.json*"))) < 1 + len(samples):
+        raise HarnessError(
+            f"{folder}: lm-eval's result files cannot be written; free some space, or name another --output"
+        )
+
+
+def _how(model_args: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    config = {"model": "harness-hf", "model_args": model_args, **settings}
+    versions = {f"{name}_version": version(name) for name in ("lm_eval", "transformers")}
+    return {"config": config, "date": time.time(), **versions}

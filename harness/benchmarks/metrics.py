@@ -1,0 +1,106 @@
+"""What is reported: every metric of every task, and of every group as lm-eval weights its tasks."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..statistics import Estimate, mcnemar, paired_estimate
+from .pairing import PairedDocument
+from .tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The documents behind one number."""
+
+    task: str
+    """A task's name, or a group's."""
+    metric: str
+    documents: tuple[PairedDocument, ...]
+    weights: tuple[float, ...] | None = None
+    """Of the documents, 1 on average; None where all count alike."""
+    is_group: bool = False
+
+    @property
+    def lost(self) -> int:
+        """Documents on which the candidate scores lower."""
+        return sum(document.candidate < document.baseline for document in self.documents)
+
+    @property
+    def won(self) -> int:
+        """Documents on which the candidate scores higher."""
+        return sum(document.candidate > document.baseline for document in self.documents)
+
+    @property
+    def p_value(self) -> float | None:
+        """McNemar's exact one of no difference; None where scores are not 0 or 1, or documents weigh differently."""
+        scores = {score for document in self.documents for score in (document.baseline, document.candidate)}
+        return mcnemar(self.lost, self.won) if scores <= {0, 1} and self.weights is None else None
+
+    def estimate(self, *, level: float = 0.95) -> Estimate:
+        """The mean difference with its interval; documents that share a passage count as one cluster."""
+        weights = self.weights or [1.0] * len(self.documents)
+        pairs = list(zip(self.documents, weights, strict=True))
+        return paired_estimate(
+            [document.baseline * weight for document, weight in pairs],
+            [document.candidate * weight for document, weight in pairs],
+            clusters=clusters(self.documents),
+            level=level,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The row of this metric in the alignment tax's JSON."""
+        estimate = self.estimate()
+        names = ("baseline", "candidate", "low", "high", "n", "detectable", "level", "method", "clusters")
+        return (
+            {"difference": estimate.value}
+            | {name: getattr(estimate, name) for name in names}
+            | {
+                "lost": self.lost,
+                "won": self.won,
+                "mcnemar_p": self.p_value,
+            }
+        )
+
+
+def metrics(documents: Sequence[PairedDocument], tasks: Tasks) -> list[Metric]:
+    """Every task's metrics in the tasks' order, then every group's that lm-eval aggregates."""
+    by_name: dict[tuple[str, str], list[PairedDocument]] = {}
+    for document in documents:
+        by_name.setdefault((document.task, document.metric), []).append(document)
+    single = [Metric(*name, tuple(found)) for name, found in by_name.items()]
+    return [*single, *(found for group in tasks["groups"].values() for found in _of_group(group, by_name))]
+
+
+def clusters(documents: Sequence[PairedDocument]) -> list[Hashable] | None:
+    """A label per document, equal where documents share a passage or are the same; None where none does.
+
+    Also None where all share one: what stands before every document (an instruction, say) groups nothing.
+    """
+    labels = [(document.task, document.cluster or document.doc_hash) for document in documents]
+    return list(labels) if 1 < len(set(labels)) < len(labels) else None
+
+
+def _of_group(group: Any, by_name: Mapping[tuple[str, str], list[PairedDocument]]) -> Iterator[Metric]:
+    members = {task.task_name for task in group.get_all_tasks()}
+    for wanted in group.aggregate_metric_list or ():
+        found = [
+            document
+            for (task, _), documents in by_name.items()
+            for document in documents
+            if task in members
+            and document.metric.split(",")[0] == wanted.metric
+            and (wanted.filter_list is None or document.filter in wanted.filter_list)
+        ]
+        for name in dict.fromkeys(document.metric for document in found):
+            chosen = tuple(document for document in found if document.metric == name)
+            yield Metric(group.name, name, chosen, None if wanted.weight_by_size else _equal_tasks(chosen), True)
+
+
+def _equal_tasks(documents: Sequence[PairedDocument]) -> tuple[float, ...] | None:
+    """Weights with which the mean over documents is the mean of the tasks' means; None where that is so anyway."""
+    sizes = Counter(document.task for document in documents)
+    if len(set(sizes.values())) == 1:
+        return None
+    return tuple(len(documents) / (len(sizes) * sizes[document.task]) for document in documents)

@@ -1,0 +1,81 @@
+"""Both sides' scores, joined per document."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import HarnessError
+from .scores import DocumentScore
+
+
+@dataclass(frozen=True)
+class PairedDocument:
+    """Both sides' scores on one document; the fields are DocumentScore's."""
+
+    task: str
+    metric: str
+    filter: str
+    doc_hash: str
+    prompt_hash: str
+    primary: bool
+    prompt: str
+    choices: tuple[str, ...]
+    gold: str
+    baseline: float
+    candidate: float
+    baseline_answer: str
+    candidate_answer: str
+    cluster: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """One row of benchmarks.jsonl."""
+        return asdict(self)
+
+
+def pair(baseline: Sequence[DocumentScore], candidate: Sequence[DocumentScore]) -> list[PairedDocument]:
+    """The scores joined on task, metric, document, filter and occurrence, in the baseline's order.
+
+    Raises HarnessError for a document that one side lacks, or that the sides saw with different prompts.
+    """
+    before, after = _by_key(baseline), _by_key(candidate)
+    for key in [*before, *after]:
+        if key not in before or key not in after:
+            side, found = ("baseline", before[key]) if key in before else ("candidate", after[key])
+            raise HarnessError(f"{_named(found)} was scored for the {side} only; score both sides on the same tasks")
+    for key, found in before.items():
+        if found.prompt_hash != after[key].prompt_hash:
+            raise HarnessError(
+                f"{_named(found)} was shown to the candidate as {_short(after[key].prompt)}; "
+                "score both sides with the same shots and template"
+            )
+    return [_paired(found, after[key]) for key, found in before.items()]
+
+
+def _by_key(scores: Sequence[DocumentScore]) -> dict[tuple[Any, ...], DocumentScore]:
+    occurrences: dict[tuple[str, ...], int] = defaultdict(int)
+    keyed = {}
+    for found in scores:
+        key = (found.task, found.metric, found.doc_hash, found.filter)
+        keyed[(*key, occurrences[key])] = found
+        occurrences[key] += 1
+    return keyed
+
+
+def _paired(before: DocumentScore, after: DocumentScore) -> PairedDocument:
+    common = ("task", "metric", "filter", "doc_hash", "prompt_hash", "primary", "prompt", "choices", "gold", "cluster")
+    return PairedDocument(
+        **{name: getattr(before, name) for name in common},
+        baseline=before.value,
+        candidate=after.value,
+        baseline_answer=before.answer,
+        candidate_answer=after.answer,
+    )
+
+
+def _named(found: DocumentScore) -> str:
+    return f"task {found.task}, document {found.doc_hash[:12]} ({_short(found.prompt)})"
+
+
+def _short(prompt: str) -> str:
+    return repr(prompt if len(prompt) <= 80 else f"…{prompt[-80:]}")

@@ -1,0 +1,72 @@
+"""`harness tax`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..settings import HELP
+
+
+def tax(
+    base: Annotated[str, typer.Argument(help="The baseline: a folder, an adapter, a GGUF file, smollm2 or a hub id.")],
+    candidate: Annotated[str, typer.Argument(help="The checkpoint that would replace it.")],
+    tasks: Annotated[
+        str | None, typer.Option(help="lm-eval tasks, groups or tags, separated by commas; by default the profile's.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Whose tasks and batch size: smoke, standard or full.")] = "smoke",
+    include_path: Annotated[Path | None, typer.Option(help="A folder with task YAML files of your own.")] = None,
+    dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Sequences run at once; halved where memory runs out.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Documents per task, drawn at random; by default all.")
+    ] = None,
+    num_fewshot: Annotated[
+        int | None, typer.Option(min=0, help="Examples before each question; by default each task's own number.")
+    ] = None,
+    apply_chat_template: Annotated[
+        bool, typer.Option("--apply-chat-template", help="Ask both sides through their chat template.")
+    ] = False,
+    allow_code_execution: Annotated[
+        bool, typer.Option("--allow-code-execution", help="Run tasks that execute code which the models write.")
+    ] = False,
+    no_prefix_sharing: Annotated[
+        bool, typer.Option("--no-prefix-sharing", help="Run lm-eval's own model: the same scores, slower.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the documents drawn, of examples and of sampling.")] = 1234,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
+    output: Annotated[Path | None, typer.Option(help="A folder for lm-eval's own result files of both sides.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+) -> None:
+    """Measure what alignment cost: benchmark documents, answered by both sides, paired; exit 0 once measured."""
+    from ..checkpoints import resolve
+    from ..folders import results_folder
+    from ..gates import load_profile
+    from ..store import Store
+    from ..summary import show_tax
+    from ..tax import TaxSettings, measure_tax
+    from .output import write_json
+
+    measured = load_profile(profile).settings
+    settings = TaxSettings(
+        tuple(name.strip() for name in tasks.split(",") if name.strip()) if tasks is not None else measured.tasks,
+        include_path=include_path,
+        dtype=dtype,
+        batch_size=batch_size or measured.batch_size,
+        limit=limit,
+        num_fewshot=num_fewshot,
+        apply_chat_template=apply_chat_template,
+        allow_code_execution=allow_code_execution,
+        prefix_sharing=not no_prefix_sharing,
+        seed=seed,
+    )
+    baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
+    with Store(results_folder(), use_cache=not no_cache) as store:
+        result = measure_tax(baseline_checkpoint, candidate_checkpoint, settings, store, output=output)
+        cache = {"hits": store.hits, "misses": store.misses}
+    content = result.to_json() | {"cache": cache}
+    show_tax(content)
+    if json:
+        write_json(json, content)

@@ -1,0 +1,299 @@
+"""What gates can decide, and on how many items, before anything is measured."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..statistics.intervals import exact_interval, wilson_interval
+from ..statistics.power import (
+    detectable_proportion_difference,
+    detectable_share,
+    items_for_pass,
+    items_needed,
+    pass_probability,
+)
+from .gate import Gate, Kind, Severity, common_name, family_of, gate_for
+from .limits import CHANCE, least_items, limit_of, three_way
+from .reasons import items_of
+
+CONFIDENCE = 0.80
+"""How often an unchanged model is to pass all blocking gates together."""
+DISCORDANCE: Mapping[str, float] = {
+    "pathology": 0.04,  # seen between LoRA candidates and their baseline: at most 4 % of a detector's flags changed
+    "probe": 0.04,  # one yes or no per prompt, as a flag
+    "tax": 0.10,  # about one document in ten became right or wrong, also where the score stayed
+}
+"""Family -> expected share of items on which both sides differ."""
+EFFECT = 0.10
+"""Expected distance of a better model from one half (a preference) or from its baseline."""
+
+
+State = Literal["enough", "short", "never", "unknown"]
+
+
+@dataclass(frozen=True)
+class GatePlan:
+    """One gate on the metrics that it covers with the same number of items."""
+
+    metric: str
+    """The metric, or the gate's pattern where it covers several."""
+    covers: int
+    """Metrics; 0 where the profile measures none."""
+    kind: Kind
+    severity: Severity
+    direction: str | None
+    tolerance: float
+    relative_tolerance: float | None
+    level: float
+    min_n: int
+    items: str
+    """What its items are called."""
+    discordance: float | None
+    """Expected; None where the sides are not compared item by item."""
+    least: int | None
+    """Items below which it cannot pass, whatever is seen."""
+    needed: int | None
+    """Items for an unchanged model to pass (non-inferiority, bound) or for the effect to show (superiority)."""
+    available: int | None
+    """Items that the profile measures; None where that is not known."""
+    probability: float | None
+    """That an unchanged model passes on `available` items (of a bound: one half-way to the limit)."""
+    detectable: float | None
+    """The smallest true difference that `available` items show 80 % of the time."""
+    state: State
+    """Whether `available` suffices: for a superiority gate its min_n, as the effect is only expected."""
+    note: str
+    """What there is to say beside the numbers, or nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The gates of a profile, and whether what it measures is enough for them."""
+
+    gates: tuple[GatePlan, ...]
+    together: int
+    """Blocking non-inferiority and bound gates, one for each metric."""
+    power: float
+    """Each of them is planned to pass with it: 1 - 0.2 / together, so that all do at least 80 % of the time
+    however they depend on each other (Bonferroni)."""
+    probability: float | None
+    """At least so often an unchanged model passes them all; None where a number of items is not known."""
+    effect: float
+    enough: bool | None
+    """None where a number of items is not known."""
+    verdict: tuple[str, ...]
+    """Sentences."""
+
+
+def plan_gates(
+    gates: Sequence[Gate],
+    measured: Mapping[str, int | None],
+    *,
+    discordance: float | None = None,
+    effect: float = EFFECT,
+) -> Plan:
+    """How many items the gates need.
+
+    `measured`: metric -> the items it will have, None where that is not known; the metric may end with `*` where
+    its last part is not. `discordance`: for all families, instead of DISCORDANCE. Items are taken as independent:
+    those in clusters count for less. Raises ValueError for a discordance outside [0, 1], an effect outside (0, 0.5].
+    """
+    if discordance is not None and not 0 <= discordance <= 1:
+        raise ValueError(f"discordance must be a share from 0 to 1, got {discordance:g}")
+    if not 0 < effect <= CHANCE:
+        raise ValueError(f"effect must be above 0 and at most 0.5 (0.1 is ten points), got {effect:g}")
+    groups = list(_groups(gates, measured))
+    together = sum(len(metrics) for gate, metrics, _ in groups if _holds_back(gate))
+    power = 1 - (1 - CONFIDENCE) / max(together, 1)
+    rows = tuple(
+        _row(
+            gate,
+            metrics,
+            available,
+            discordance=discordance,
+            effect=effect,
+            power=power if _holds_back(gate) else CONFIDENCE,
+        )
+        for gate, metrics, available in groups
+    )
+    probability, enough = _all_pass(rows), _enough(rows)
+    verdict = [sentence for row in rows if row.severity == "block" for sentence in _advice(row, effect)]
+    if enough and probability is not None:
+        verdict.insert(
+            0, f"An unchanged model passes all {together} together at least {100 * probability:.0f} % of the time."
+        )
+    return Plan(rows, together, power, probability, effect, enough, tuple(verdict))
+
+
+def _groups(gates: Sequence[Gate], measured: Mapping[str, int | None]) -> Iterator[tuple[Gate, list[str], int | None]]:
+    """Each gate with the metrics that it decides on, those of the same number of items together."""
+    chosen = {metric: gate_for(metric, gates) for metric in measured}
+    for gate in gates:
+        by_number: dict[int | None, list[str]] = {}
+        for metric, number in measured.items():
+            # Of "tax.gsm8k.*" a gate may cover a part only.
+            part = not gate.matches(metric) and common_name(gate.metric, metric) is not None
+            if chosen[metric] is gate or part:
+                by_number.setdefault(number, []).append(metric)
+        for number, metrics in by_number.items():
+            yield gate, metrics, number
+        if not by_number and not any(gate.matches(metric) for metric in measured):
+            yield gate, [], None
+
+
+def _holds_back(gate: Gate) -> bool:
+    return gate.severity == "block" and gate.kind in ("non_inferiority", "bound")
+
+
+def _row(
+    gate: Gate,
+    metrics: Sequence[str],
+    available: int | None,
+    *,
+    discordance: float | None,
+    effect: float,
+    power: float,
+) -> GatePlan:
+    family = family_of(gate.metric)
+    expected = DISCORDANCE.get(family) if discordance is None else discordance
+    expected = expected if family in DISCORDANCE and gate.kind != "bound" else None
+    least = least_items(gate, gate.metric)
+    needed = None if _unplannable(gate) else _needed(gate, expected, effect, power, max(gate.min_n, least or 1))
+    enough = available is not None and available >= gate.min_n
+    return GatePlan(
+        metric=metrics[0] if len(metrics) == 1 else gate.metric,
+        covers=len(metrics),
+        kind=gate.kind,
+        severity=gate.severity,
+        direction=gate.direction,
+        tolerance=gate.tolerance,
+        relative_tolerance=gate.relative_tolerance,
+        level=gate.level,
+        min_n=gate.min_n,
+        items=items_of(gate.metric),
+        discordance=expected,
+        least=least,
+        needed=needed,
+        available=available,
+        probability=_probability(gate, expected, available if enough else 0) if available is not None else None,
+        detectable=_detectable(gate, expected, available) if available else None,
+        state=_state(gate, metrics, needed, available),
+        note=_note(gate, metrics, least, needed),
+    )
+
+
+def _unplannable(gate: Gate) -> str | None:
+    """Why no number of items can be named beforehand; None where one can."""
+    if gate.relative_tolerance is not None:
+        return "relative: how many items it takes depends on the baseline's value"
+    if gate.kind != "required" and family_of(gate.metric) not in (*DISCORDANCE, "preference"):
+        return "not a share: how many items it takes depends on their spread"
+    return None
+
+
+def _state(gate: Gate, metrics: Sequence[str], needed: int | None, available: int | None) -> State:
+    if not metrics or (needed is None and not _unplannable(gate) and gate.kind != "superiority"):
+        return "never"
+    must = gate.min_n if gate.kind == "superiority" else needed
+    if must is None or available is None:
+        return "unknown"
+    return "enough" if available >= must else "short"
+
+
+def _note(gate: Gate, metrics: Sequence[str], least: int | None, needed: int | None) -> str:
+    if not metrics:
+        return "covers nothing that is measured: always inconclusive"
+    if reason := _unplannable(gate):
+        return reason
+    if needed is None:
+        return "no number of items is enough"
+    if least is not None and 1 < gate.min_n < least:
+        return f"min_n = {gate.min_n} promises too much: below {least} nothing passes"
+    return ""
+
+
+def _needed(gate: Gate, discordance: float | None, effect: float, power: float, least: int) -> int | None:
+    if gate.kind == "required":
+        return gate.min_n
+    if gate.kind == "superiority":
+        return items_needed(lambda n: (_detectable(gate, discordance, n) or 1.0) <= effect, least)
+    if discordance is None:
+        return items_needed(lambda n: (_probability(gate, None, n) or 0.0) >= power, least)
+    needed = items_for_pass(tolerance=gate.tolerance, discordance=discordance, level=gate.level, power=power)
+    return None if needed is None else max(needed, least)
+
+
+def _probability(gate: Gate, discordance: float | None, n: int) -> float | None:
+    """That an unchanged model passes on `n` items; None where that is not what the gate asks."""
+    if gate.kind in ("superiority", "required") or _unplannable(gate):
+        return None
+    if n == 0:
+        return 0.0
+    if discordance is not None:
+        return pass_probability(n, tolerance=gate.tolerance, discordance=discordance, level=gate.level)
+    limit = limit_of(gate, gate.metric, paired=False)
+    best = 1.0 if gate.higher_is_better else 0.0
+    share = (limit + best) / 2 if gate.kind == "bound" else CHANCE
+    return _share_probability(gate, limit, share, n)
+
+
+def _share_probability(gate: Gate, limit: float, share: float, n: int) -> float:
+    """That a true `share` passes: with all numbers of bad items up to the largest that the interval still allows."""
+    from scipy.special import bdtr
+
+    # As the Comparison makes them: exact for the candidate's share of a paired metric, else Wilson's.
+    interval = wilson_interval if family_of(gate.metric) == "preference" else exact_interval
+
+    def fails(bad: int) -> bool:
+        hits = n - bad if gate.higher_is_better else bad
+        return three_way(*interval(hits / n, n, level=gate.level), limit, gate) != "pass"
+
+    allowed = _first(fails, n) - 1
+    bad_share = 1 - share if gate.higher_is_better else share
+    return float(bdtr(allowed, n, bad_share)) if allowed >= 0 else 0.0
+
+
+def _first(condition: Callable[[int], bool], n: int) -> int:
+    """The smallest number in 0..n from which `condition` holds; n + 1 where it never does."""
+    low, high = 0, n + 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if condition(middle) else (middle + 1, high)
+    return low
+
+
+def _detectable(gate: Gate, discordance: float | None, n: int) -> float | None:
+    if gate.kind == "bound" or _unplannable(gate):
+        return None
+    if discordance is None:
+        return detectable_share(n, level=gate.level)
+    return detectable_proportion_difference(n, discordance, level=gate.level)
+
+
+def _all_pass(rows: Sequence[GatePlan]) -> float | None:
+    """A lower bound, whatever the dependence: 1 minus all chances to miss."""
+    blocking = [row for row in rows if row.severity == "block" and row.kind in ("non_inferiority", "bound")]
+    if any(row.probability is None for row in blocking):
+        return None
+    return max(0.0, 1 - sum(row.covers * (1 - (row.probability or 0.0)) for row in blocking))
+
+
+def _enough(rows: Sequence[GatePlan]) -> bool | None:
+    states = {row.state for row in rows if row.severity == "block"}
+    if states & {"short", "never"}:
+        return False
+    return None if "unknown" in states else True
+
+
+def _advice(row: GatePlan, effect: float) -> Iterator[str]:
+    """What to do about a gate, in sentences."""
+    if row.note:
+        yield f"{row.metric}: {row.note}."
+    if row.state == "short":
+        must = row.min_n if row.kind == "superiority" else row.needed
+        yield f"{row.metric}: take {(must or 0) - (row.available or 0):,} more {row.items}."
+    elif row.state == "unknown" and row.needed is not None:
+        yield f"{row.metric}: it takes {row.needed:,} {row.items}; how many there are is not known here."
+    elif row.kind == "superiority" and row.detectable and row.needed and row.needed > (row.available or 0):
+        shown = f"{row.available:,} {row.items} show {100 * row.detectable:.1f} points or more"
+        yield f"{row.metric}: {shown}; {100 * effect:g} take {row.needed - (row.available or 0):,} more."

@@ -1,0 +1,123 @@
+"""Tolerances relative to the baseline are decided on the ratio of the two sides, with its own interval."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from harness.gates import Gate, GateResult, decide, load_profile
+from harness.statistics import Estimate, mean_estimate, paired_estimate
+
+LENGTH = Gate(metric="pathology.length", relative_tolerance=0.1)
+SCORE = Gate(metric="tax.pooled", relative_tolerance=0.1)
+
+
+def with_ratio(low: float, ratio: float, high: float, *, unscored: int = 0) -> Estimate:
+    """0.50 against 0.50 on 100 items, with the ratio's interval given by hand."""
+    half = [1] * 50 + [0] * 50
+    return replace(paired_estimate(half, half, unscored=unscored), ratio=ratio, ratio_low=low, ratio_high=high)
+
+
+@pytest.mark.parametrize(
+    ("gate", "ratio", "status"),
+    [
+        (SCORE, (0.91, 0.95, 0.99), "pass"),  # its lower end is above 1 - 0.1
+        (SCORE, (0.89, 0.95, 1.01), "inconclusive"),
+        (SCORE, (0.90, 0.95, 1.00), "inconclusive"),  # touching decides nothing
+        (SCORE, (0.80, 0.85, 0.89), "fail"),
+        (SCORE, (1.20, 1.30, 1.40), "pass"),
+        (LENGTH, (1.01, 1.05, 1.09), "pass"),  # its upper end is below 1 + 0.1
+        (LENGTH, (1.05, 1.08, 1.11), "inconclusive"),
+        (LENGTH, (1.11, 1.20, 1.30), "fail"),
+        (LENGTH, (0.50, 0.60, 0.70), "pass"),
+    ],
+)
+def test_the_whole_interval_of_the_ratio_decides(gate, ratio, status):
+    assert decide(with_ratio(*ratio), gate).status == status
+
+
+def test_a_real_ratio_of_lengths():
+    words = np.random.default_rng(0).integers(60, 140, size=120).astype(float)
+    longer = decide(paired_estimate(words, 1.3 * words), LENGTH)
+    same = decide(paired_estimate(words, words + np.resize([3.0, -3.0], 120)), LENGTH)
+    assert (longer.status, same.status) == ("fail", "pass")
+    assert longer.ratio == pytest.approx(1.3)
+    # The tolerance in words: a tenth of the baseline's mean. The contract's low and high stay those of the difference.
+    assert longer.tolerance == longer.limit == pytest.approx(words.mean() / 10)
+    assert longer.relative_tolerance == 0.1 and longer.ratio_limit == 1.1
+    assert longer.difference == pytest.approx(0.3 * words.mean()) and longer.low <= longer.difference <= longer.high
+
+
+def test_the_sentence_has_the_ratio():
+    result = decide(with_ratio(1.11, 1.2, 1.3), LENGTH)
+    assert result.reason.endswith(
+        "on 100 prompts, to 1.2 [1.11, 1.3] times the baseline; at most 1.1 times the baseline allowed"
+    )
+    assert decide(with_ratio(0.91, 0.95, 0.99), SCORE).reason.endswith("; at least 0.9 times the baseline needed")
+
+
+def test_the_p_value_is_that_of_the_ratio():
+    # The limit 1.05 lies 0.15 below the ratio, the end of the interval 0.1: 1.5 t_99 = 1.5 x 1.9842 = 2.976 errors.
+    result = decide(with_ratio(1.1, 1.2, 1.35), Gate(metric="pathology.length", relative_tolerance=0.05))
+    assert result.p_value == pytest.approx(0.00183, abs=5e-6)
+    # Just at the interval's end it is 2.5 %.
+    touching = decide(with_ratio(1.1, 1.2, 1.35), Gate(metric="pathology.length", relative_tolerance=0.1))
+    assert touching.p_value == pytest.approx(0.025)
+
+
+def test_items_that_would_decide_a_ratio():
+    # 0.95 is 0.05 above the limit, the interval reaches 0.1: four times the items, and one for the strict limit.
+    result = decide(with_ratio(0.85, 0.95, 1.05), SCORE)
+    assert result.status == "inconclusive" and result.needed in (400, 401)
+
+
+@pytest.mark.parametrize("baseline", [0, -1])
+def test_a_baseline_that_is_not_above_zero_is_inconclusive(baseline):
+    result = decide(paired_estimate([baseline] * 100, [baseline] * 100), LENGTH)
+    assert (result.status, result.p_value, result.limit) == ("inconclusive", None, None)
+    assert "needs a baseline clearly above 0" in result.reason
+
+
+def test_without_a_baseline_it_is_inconclusive():
+    result = decide(mean_estimate([1.0] * 60), Gate(metric="preference.win_rate", relative_tolerance=0.1))
+    assert result.status == "inconclusive" and "no baseline to compare with" in result.reason
+
+
+def test_a_pass_holds_with_every_unscored_item_against_the_candidate():
+    assert decide(with_ratio(0.93, 1.0, 1.07), SCORE).status == "pass"
+    # Three items of 103 lost where half were right: the ratio falls by some 0.06 more.
+    assert decide(with_ratio(0.93, 1.0, 1.07, unscored=3), SCORE).status == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"relative_tolerance": 0.1, "tolerance": 0.1}, "'relative_tolerance' excludes 'tolerance'"),
+        ({"relative_tolerance": 0.1, "kind": "bound"}, 'contradicts kind = "bound"'),
+        ({"relative_tolerance": 0.1, "kind": "superiority"}, "'relative_tolerance' contradicts kind"),
+        ({"relative_tolerance": 1.0}, "nothing could fail"),
+        ({"relative_tolerance": -0.1}, "greater than or equal to 0"),
+        ({"relative_tolerance": float("nan")}, "finite"),
+    ],
+)
+def test_relative_tolerances_that_make_no_sense_are_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        Gate(metric="tax.pooled", **fields)
+
+
+def test_a_users_relative_tolerance_replaces_the_shipped_absolute_one(tmp_path):
+    path = tmp_path / "gates.toml"
+    path.write_text('[gates."pathology.*"]\nrelative_tolerance = 0.2\n')
+    (gate,) = [gate for gate in load_profile("smoke", path).gates if gate.metric == "pathology.*"]
+    assert (gate.relative_tolerance, gate.tolerance, gate.min_n) == (0.2, 0.0, 96)
+    path.write_text(
+        '[gates."pathology.*"]\nrelative_tolerance = 0.2\n[profile.smoke.gates."pathology.*"]\ntolerance = 0.3\n'
+    )
+    (gate,) = [gate for gate in load_profile("smoke", path).gates if gate.metric == "pathology.*"]
+    assert (gate.relative_tolerance, gate.tolerance) == (None, 0.3)
+
+
+def test_a_relative_result_is_a_gate_result() -> None:
+    result: GateResult = decide(with_ratio(0.91, 0.95, 0.99), SCORE)
+    assert {"ratio", "ratio_low", "ratio_high", "ratio_limit", "relative_tolerance"} <= result.to_json().keys()

@@ -1,0 +1,180 @@
+"""curves.svg: what a training did, step by step, on one page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Row = Mapping[str, Any]
+Points = list[tuple[float, float]]
+
+_BLUE, _ORANGE, _INK, _GREY = "#1f5fa8", "#c25a10", "#333333", "#777777"
+_RED, _GREEN, _AMBER = "#b3261e", "#2e7d32", "#a67c00"
+_STYLE = {
+    "svg.hashsalt": "harness",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#bbbbbb",
+    "axes.grid": True,
+    "grid.color": "#ececec",
+    "xtick.color": _GREY,
+    "ytick.color": _GREY,
+}
+_DOTTED = {"linewidth": 1.2, "linestyle": (0, (2, 2))}
+_LEGEND: dict[str, Any] = {
+    "loc": "outside upper right",
+    "frameon": False,
+    "ncols": 3,
+    "fontsize": 9,
+    "handlelength": 1.6,
+}
+_SMOOTH_FROM = 40
+"""Rows from which a running median is drawn over the single ones."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    label: str
+    metric: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    lines: tuple[_Line, ...]
+    level: tuple[float, str] | None = None
+    """A height worth knowing, and its label."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    step: float
+    label: str
+    colour: str
+
+
+def write_curves(
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    objective: str,
+    first_loss: float | None = None,
+    guard: Mapping[str, Any] | None = None,
+) -> None:
+    """Draw the rows of metrics.jsonl into `path`, an SVG; the same rows give the same bytes.
+
+    `first_loss`: the loss of a policy that is still its reference; `guard`: `Guard.report`. Panels without a
+    value are left out. Raises ValueError if there is no row with a loss.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    panels = [panel for panel in _panels(rows, first_loss) if any(_points(rows, line.metric) for line in panel.lines)]
+    if not panels:
+        raise ValueError("curves need at least one row with a loss")
+    marks = _marks(guard or {})
+    columns = min(2, len(panels))
+    height = -(-len(panels) // columns)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(9.4, 0.5 + 2.35 * height), layout="constrained")
+        figure.suptitle(_heading(rows, objective), x=0.01, ha="left", fontsize=11, color=_INK)
+        axes = figure.subplots(height, columns, squeeze=False, sharex=True).flatten()
+        for axis, panel in zip(axes, panels, strict=False):
+            _draw(axis, rows, panel, marks)
+        if marks:
+            figure.legend(handles=[axes[0].lines[i] for i in range(-len(marks), 0)], **_LEGEND)
+        for spare in axes[len(panels) :]:
+            spare.remove()
+        for axis in axes[max(0, len(panels) - columns) : len(panels)]:
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel("step", color=_GREY)
+        # Neither a date nor a version: the same rows give the same bytes.
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def _panels(rows: Sequence[Row], first_loss: float | None) -> list[_Panel]:
+    both = (("chosen", _BLUE), ("rejected", _ORANGE))
+    level = None if first_loss is None else (first_loss, f"nothing learned, {first_loss:.3g}")
+    last = [_Panel("KL to the reference, nats", (_Line("KL", "kl", _BLUE),))]
+    if not _points(rows, "kl"):
+        sides = tuple(_Line(side, f"logps/{side}", colour) for side, colour in both)
+        last = [_Panel("Log-probability of the responses, nats", sides)]
+    return [
+        _Panel("Loss", (_Line("training", "loss", _BLUE), _Line("evaluation", "eval_loss", _ORANGE)), level),
+        _Panel("Margin: chosen − rejected reward", _with_evaluation("rewards/margins"), (0.0, "")),
+        _Panel("Rewards", tuple(_Line(side, f"rewards/{side}", colour) for side, colour in both), (0.0, "")),
+        _Panel("Share of pairs told apart", _with_evaluation("rewards/accuracies"), (0.5, "chance")),
+        *last,
+    ]
+
+
+def _with_evaluation(metric: str) -> tuple[_Line, ...]:
+    return (_Line("training", metric, _BLUE), _Line("evaluation", f"eval_{metric}", _ORANGE))
+
+
+def _marks(guard: Mapping[str, Any]) -> list[_Mark]:
+    marks = [_Mark(sign["step"], f"warning: {sign['check']}", _AMBER) for sign in guard.get("warnings", ())]
+    if guard.get("restored_step") is not None:
+        marks.append(_Mark(guard["restored_step"], f"weights of step {guard['restored_step']} restored", _GREEN))
+    if tripped := guard.get("tripped"):
+        marks.append(_Mark(tripped["step"], f"guard at step {tripped['step']}: {tripped['check']}", _RED))
+    return marks
+
+
+def _points(rows: Sequence[Row], metric: str) -> Points:
+    return [(float(row["step"]), float(row[metric])) for row in rows if row.get(metric) is not None]
+
+
+def _heading(rows: Sequence[Row], objective: str) -> str:
+    last = max(row["step"] for row in rows)
+    return f"{objective}, {last:,} steps"
+
+
+def _draw(axis: Any, rows: Sequence[Row], panel: _Panel, marks: Sequence[_Mark]) -> None:
+    axis.set_title(panel.title, color=_INK)
+    axis.set_axisbelow(True)
+    drawn = [(line, points) for line in panel.lines if (points := _points(rows, line.metric))]
+    for line, points in drawn:
+        _draw_line(axis, line, points)
+    if panel.level:
+        height, label = panel.level
+        axis.axhline(height, color=_GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        place = axis.get_yaxis_transform()
+        axis.text(0.99, height, label, color=_GREY, va="bottom", ha="right", fontsize=8, transform=place)
+    if len(drawn) > 1:
+        _label_ends(axis, drawn)
+    for mark in marks:
+        axis.axvline(mark.step, color=mark.colour, label=mark.label, zorder=1, **_DOTTED)
+
+
+def _draw_line(axis: Any, line: _Line, points: Points) -> None:
+    steps, values = zip(*points, strict=True)
+    if line.metric.startswith("eval_"):
+        axis.plot(steps, values, color=line.colour, marker="o", markersize=4, linewidth=1.2)
+    elif len(points) < _SMOOTH_FROM:
+        axis.plot(steps, values, color=line.colour, marker="o", markersize=2.5, linewidth=1.5)
+    else:
+        axis.plot(steps, values, color=line.colour, linewidth=0.9, alpha=0.35)
+        axis.plot(steps, _smoothed(values), color=line.colour, linewidth=1.8)
+
+
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """Running median over a tenth of the values."""
+    half = len(values) // 20
+    return [median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+
+
+def _label_ends(axis: Any, drawn: Sequence[tuple[_Line, Points]]) -> None:
+    """Names at the right-hand ends of the lines, apart enough to be read."""
+    low, high = axis.get_ylim()
+    ends = sorted((median([value for _, value in points[-5:]]), line.label, line.colour) for line, points in drawn)
+    taken = -1.0
+    for value, label, colour in ends:
+        taken = max((value - low) / (high - low), taken + 0.1)
+        axis.text(1.01, taken, label, color=colour, va="center", transform=axis.transAxes)

@@ -1,0 +1,104 @@
+"""How rows of data become what the model sees: packed where its architecture allows it, plain elsewhere."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .encoding import EncodedRow
+from .errors import TrainingError
+from .fused import fused_layers
+from .plain import Batch, pad, plain_log_prob, response_log_probs
+from .shared_prefix import pack, shared_prefix_attention
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out rows and to score them; `choose_layout` finds the best one that is exact for a model."""
+
+    name: str
+    """`packed`: each prompt once, all in one row; `plain`: each response a padded sequence of its own."""
+    reason: str = ""
+    """Why not packed; empty if it is."""
+    fuse_head: bool = True
+    """Let the output head run without keeping logits; not where the model does more to them than scaling."""
+
+    def collate(self, rows: Sequence[EncodedRow]) -> Batch:
+        """A batch of rows of data, which all have the same number of responses."""
+        return pack(rows) if self.name == "packed" else pad(rows)
+
+    def log_probs(self, model: Any, batch: Batch) -> Tensor:
+        """Log-probabilities of the responses, differentiable: float32 `[rows, k]`, nats, summed over their tokens.
+
+        `model` must be inside `active`.
+        """
+        return response_log_probs(model, batch, fuse_head=self.fuse_head)
+
+    @contextmanager
+    def active(self, model: Any) -> Iterator[None]:
+        """Within, `model` takes batches of this layout, and runs faster; backward passes belong inside too.
+
+        Raises TrainingError where its architecture is known not to allow the layout.
+        """
+        with fused_layers(model):
+            if self.name == "plain":
+                yield
+                return
+            with shared_prefix_attention(model):
+                yield
+
+
+def choose_layout(model: Any, rows: Sequence[EncodedRow]) -> Layout:
+    """The fastest layout that gives a small one of `rows` the log-probabilities that its sequences have.
+
+    Raises TrainingError if none does.
+    """
+    # A response of one token is predicted by the prompt: it would not show what happens behind the prompt.
+    telling = [row for row in rows if min(map(len, row.responses)) > 1] or rows
+    row = min(telling, key=lambda row: row.tokens)
+    probe = row if len(row.responses) > 1 else replace(row, responses=row.responses * 2)
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            expected = torch.stack([plain_log_prob(model, row.prompt_ids, side) for side in probe.responses])
+            return _first_exact(model, probe, expected)
+    finally:
+        model.train(training)
+
+
+def _first_exact(model: Any, row: EncodedRow, expected: Tensor) -> Layout:
+    reason = ""
+    for name in ("packed", "plain"):
+        for fuse_head in (True, False):
+            layout = Layout(name, reason if name == "plain" else "", fuse_head)
+            fault = _fault(layout, model, row, expected)
+            if not fault:
+                if reason:
+                    log.info(
+                        "%s: each response is a sequence of its own, with its prompt: %s",
+                        model.config.model_type,
+                        reason,
+                    )
+                return layout
+        reason = fault
+    raise TrainingError(f"{model.config.model_type}: no layout gives the log-probabilities of a sequence: {reason}")
+
+
+def _fault(layout: Layout, model: Any, row: EncodedRow, expected: Tensor) -> str:
+    """What is wrong with the layout for this model; empty if nothing is."""
+    try:
+        with layout.active(model):
+            batch = layout.collate([row, row]).to(model.device)
+            actual = layout.log_probs(model, batch)
+    except Exception as error:  # architectures fail in their own ways, some in code that came with the model
+        return str(error).split("\n")[0] or type(error).__name__
+    tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
+    worst = ((actual - expected).abs().cpu() / batch.lengths).max().item()
+    return "" if worst <= tolerance else f"log-probabilities move by {worst:.2g} nats a token"
