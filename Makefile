@@ -20,7 +20,8 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto -m "not model"
+	$(BIN)/pytest -m model
 
 demo: setup
 	$(BIN)/harness demo
