@@ -121,6 +121,31 @@ def test_the_strip_agrees_with_the_gate(metric, kind, status, value, low, high, 
     assert row.strip.low < row.strip.point < row.strip.high
 
 
+def gate(**fields: object) -> dict[str, object]:
+    base = {"metric": "tax.gsm8k.acc", "kind": "non_inferiority", "status": "fail", "severity": "block", "n": 400}
+    numbers = {"difference": -0.138, "low": -0.177, "high": -0.102, "limit": -0.057}
+    return base | numbers | fields
+
+
+def test_a_relative_tolerance_is_drawn_as_a_multiple_of_the_baseline():
+    ratio = {"ratio": 0.76, "ratio_low": 0.7, "ratio_high": 0.82, "ratio_limit": 0.9}
+    (row,) = gate_rows([gate(**ratio)])
+    assert row.strip is not None
+    assert (row.strip.reference_label, row.strip.limit_label) == ("1×", "0.9×")
+    assert row.strip.high < row.strip.limit < row.strip.reference
+    assert row.rule == "above 0.9× the baseline"
+
+
+def test_a_result_that_holm_changed_shows_what_it_was():
+    changed, same = (gate(status="inconclusive", uncorrected=u) for u in ("fail", "inconclusive"))
+    assert [row.uncorrected for row in gate_rows([changed, same])] == ["fail", ""]
+
+
+def test_a_gate_may_say_which_way_is_better():
+    (row,) = gate_rows([gate(metric="training.kl", direction="lower", difference=0.2, low=0.1, high=0.3, limit=0.05)])
+    assert row.strip is not None and row.strip.high < row.strip.limit
+
+
 def test_training_signals_are_no_shares():
     gate = {
         "metric": "training.kl",
