@@ -1,9 +1,13 @@
 """The training itself, by transformers' Trainer."""
 
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -71,8 +75,8 @@ def fit(
         preflight = trainer.prepare(helpers.say)
         if checkpoint:
             helpers.say(f"going on from step {checkpoint.name.rpartition('-')[2]}")
-        with tqdm(desc=settings.objective, unit="step", dynamic_ncols=True) as bar:
-            trainer.add_callback(_Steps(bar))
+        with tqdm(desc=settings.objective, unit="step", dynamic_ncols=True) as bar, _interruptible() as pressed:
+            trainer.add_callback(_Steps(bar, pressed))
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.perf_counter() - start
     trainer.reference.flush()
@@ -162,17 +166,39 @@ def _arguments(settings: TrainingSettings, folder: Path, *, evaluates: bool) -> 
     return args
 
 
-class _Steps(TrainerCallback):  # type: ignore[misc]
-    """Moves one bar along, makes sure that the last step is logged, and stops where the loss is not finite."""
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """An Event that remembers Ctrl-C: Python drops the exception where it falls into a destructor or a callback."""
+    pressed, before = Event(), signal.getsignal(signal.SIGINT)
 
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
+    def remember(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        if callable(before):
+            before(number, frame)
+
+    if current_thread() is not main_thread() or not callable(before):  # signals are somebody else's business
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Steps(TrainerCallback):  # type: ignore[misc]
+    """Moves one bar along, makes sure that the last step is logged, and ends where Ctrl-C was dropped."""
+
+    def __init__(self, bar: Any, pressed: Event) -> None:
+        self.bar, self._pressed = bar, pressed
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         self.bar.reset(total=state.max_steps)
         self.bar.update(state.global_step)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._pressed.is_set():
+            raise KeyboardInterrupt
         self.bar.update()
         control.should_log |= state.global_step >= state.max_steps
 

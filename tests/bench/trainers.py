@@ -1,9 +1,9 @@
 """Seconds per training step, this project's trainer beside TRL's, on the same rows, weights and settings.
 
-    python tests/bench/trainers.py                                      DPO, float32, 6 steps of 4 rows, 2 rounds
-    python tests/bench/trainers.py --objective kto --dtype bfloat16
-    python tests/bench/trainers.py --trl-best                           precomputed reference (counted), lengths grouped
-    python tests/bench/trainers.py --shape response-heavy               packed rows beside the plain layout
+    python -m tests.bench.trainers                                      DPO, float32, 6 steps of 4 rows, 2 rounds
+    python -m tests.bench.trainers --objective kto --dtype bfloat16
+    python -m tests.bench.trainers --trl-best                           precomputed reference (counted), lengths grouped
+    python -m tests.bench.trainers --shape response-heavy               packed rows beside the plain layout
 
 Sides alternate, each in a process of its own; loading is not counted. TRL is measured where it can be imported
 (TRL 1.16, `gradient_checkpointing=False`). The rows come from `$HARNESS_SHARED/data/pandalm_pairs.jsonl`

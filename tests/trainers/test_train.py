@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -263,3 +264,25 @@ def test_losses_are_those_of_trl(tmp_path: Path) -> None:
     losses = [row["loss"] for row in metrics(result)]
     # TRL 1.16, float32, on the bfloat16-rounded weights of the GGUF file.
     assert losses == pytest.approx([0.69315, 0.68905, 0.69280, 0.69487, 0.69069, 0.69492], abs=1e-4)
+
+
+def test_a_ctrl_c_that_python_drops_still_ends_the_training(
+    settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.trainers.trainer import RowTrainer
+
+    compute_loss = RowTrainer.compute_loss
+
+    class Dropping:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(10_000))  # the handler runs here, and what it raises cannot leave a destructor
+
+    def interrupted(self: Any, *arguments: Any, **options: Any) -> Any:
+        Dropping()
+        return compute_loss(self, *arguments, **options)
+
+    monkeypatch.setattr(RowTrainer, "compute_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(pytest.PytestUnraisableExceptionWarning):
+        train(settings)
+    assert not settings.output.exists()
