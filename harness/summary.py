@@ -184,10 +184,10 @@ def _flip(flip: Mapping[str, Any]) -> Text:
     shown = prompt if len(prompt) <= _TAIL else f"…{prompt[-_TAIL:]}"
     lost = flip["candidate"] < flip["baseline"]
     return Text.assemble(
-        ("lost" if lost else "won", "red" if lost else "green"),
-        _plain(f"  {flip['task']}: {shown}\n"),
+        ("lost" if lost else "won ", "red" if lost else "green"),
+        _plain(f" {flip['task']}: {shown}"),
         *(
-            (f"      {name}: {_plain(' '.join(flip[key].split())[:_TAIL])}\n", "dim" if key == "gold" else "")
+            (f"\n     {name}: {_plain(' '.join(flip[key].split())[:_TAIL])}", "dim" if key == "gold" else "")
             for name, key in (("right", "gold"), ("baseline", "baseline_answer"), ("candidate", "candidate_answer"))
         ),
     )

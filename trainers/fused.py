@@ -3,7 +3,6 @@
 On a CPU half of a LoRA step on a small model is not matrix work but walking through large tensors.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,26 +16,33 @@ from torch.nn.functional import linear, silu
 from transformers.activations import ACT2FN
 from transformers.models.llama.modeling_llama import LlamaMLP, LlamaRMSNorm
 
-# oneDNN keeps up to 1024 compiled products, 0.6 MB each, and batches come in ever new sizes.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
-
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     torch.ops.mkldnn, "_linear_pointwise"
 )
 
+_TILE, _STEP = 1024, 64
+"""Rows of a product handled at once, and what divides their number."""
+
 _CHUNK = 128
-"""Rows of logits handled at once, so that their float32 copies stay in the processor's cache."""
+"""Rows of logits handled at once: few enough to stay near the processor, enough for fast products."""
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b of `[n, in]` and `[out, in]`, outside autograd.
 
     By oneDNN in float32 on a CPU: it is twice as fast as MKL where MKL keeps to AVX2, as on AMD's processors.
+    It compiles a kernel for each n and never drops one (0.5 MB each), so that it gets few different ones.
     """
-    if _by_onednn(x):
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return result
-    return linear(x, weight, bias)
+    if not _by_onednn(x) or len(x) < _STEP:
+        return linear(x, weight, bias)
+    tile = min(len(x) // _STEP * _STEP, _TILE)
+    if tile == len(x):
+        whole: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return whole
+    y = x.new_empty(len(x), len(weight))
+    for part, result in zip(torch.split(x, tile), torch.split(y, tile), strict=True):
+        result.copy_(_product(part, weight, bias))
+    return y
 
 
 def _by_onednn(x: Tensor) -> bool:
@@ -160,7 +166,7 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         return (
             _product(gradient, weight.T) if ctx.needs_input_grad[0] else None,
-            _product(gradient.T, x.T) if ctx.needs_input_grad[1] else None,
+            gradient.T @ x if ctx.needs_input_grad[1] else None,
             gradient.sum(0) if ctx.needs_input_grad[2] else None,
         )
 
@@ -174,7 +180,7 @@ class _LoraLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
         a, b = a.to(x.dtype), b.to(x.dtype)
-        low = _product(x, a)
+        low = x @ a.T
         ctx.save_for_backward(x, weight, a, b, low)
         ctx.scale = scale
         return _product(x, weight, bias).addmm_(low, b.T, alpha=scale)
@@ -183,8 +189,8 @@ class _LoraLinear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         x, weight, a, b, low = ctx.saved_tensors
-        low_gradient = _product(gradient, b.T).mul_(ctx.scale)
-        a_gradient, b_gradient = _product(low_gradient.T, x.T), _product(low.T, gradient.T).mul_(ctx.scale).T
+        low_gradient = (gradient @ b).mul_(ctx.scale)
+        a_gradient, b_gradient = low_gradient.T @ x, (low.T @ gradient).mul_(ctx.scale).T
         x_gradient = _product(gradient, weight.T).addmm_(low_gradient, a) if ctx.needs_input_grad[0] else None
         return x_gradient, None, None, a_gradient.float(), b_gradient.float(), None
 

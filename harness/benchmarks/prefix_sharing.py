@@ -14,7 +14,7 @@ from transformers import AttentionInterface, DynamicCache
 
 from ..trainers.encoding import EncodedRow
 from ..trainers.errors import TrainingError
-from ..trainers.fused import plain_head, without_head
+from ..trainers.fused import fused_layers, plain_head, without_head
 from ..trainers.layouts import choose_layout
 from .hugging_face import HuggingFaceLM
 from .prefix_tree import Range, Request, Stretch, TreeRow, tree_rows
@@ -42,28 +42,38 @@ class PrefixSharingLM(HuggingFaceLM):
     def _loglikelihood_tokens(
         self, requests: Sequence[tuple[Any, list[int], list[int]]], **options: Any
     ) -> list[tuple[float, bool]]:
-        if not requests or not self._may_share(requests):
+        asked = [_request(context, continuation, self.max_length) for _, context, continuation in requests]
+        if not asked or max(len(request.tokens) for request in asked) > self._window or not self._may_share(requests):
             return super()._loglikelihood_tokens(requests, **options)
         self._report_cuts(requests)
         answers: dict[int, tuple[float, bool]] = {}
-        asked = [_request(context, continuation, self.max_length) for _, context, continuation in requests]
         cache: list[tuple[Tensor, Tensor]] = []
+        budget = self._budget(requests)
         with torch.inference_mode(), _tree_attention(self.model):
-            for row in tree_rows(asked, self._budget):
+            for row in tree_rows(asked, budget):
                 cache = self._run(row, cache, requests, answers)
         for (text, _, _), index in zip(requests, range(len(requests)), strict=True):
             if text is not None:
                 self.cache_hook.add_partial("loglikelihood", text, answers[index])
         return [answers[index] for index in range(len(requests))]
 
+    def _budget(self, requests: Sequence[tuple[Any, list[int], list[int]]]) -> int:
+        size = self.batch_size
+        if size == "auto":
+            size = self._detect_batch_size(sorted(requests, key=_length, reverse=True))
+        return _TOKENS_PER_SEQUENCE * int(size)
+
     @property
-    def _budget(self) -> int:
-        return _TOKENS_PER_SEQUENCE * int(self.batch_size)
+    def _window(self) -> float:
+        """The longest sequence of which every token sees all that stand before it."""
+        return getattr(self.config.get_text_config(), "sliding_window", None) or torch.inf
 
     def _may_share(self, requests: Sequence[tuple[Any, list[int], list[int]]]) -> bool:
         """Whether a packed row gives this model the numbers of separate sequences; found out once."""
+        if self._shares is None and self.backend != "causal":
+            self._shares = False
         if self._shares is None:
-            _, context, continuation = min(requests, key=lambda request: len(request[1]) + len(request[2]))
+            _, context, continuation = min(requests, key=_length)
             try:
                 layout = choose_layout(self.model, [EncodedRow(tuple(context), (tuple(continuation),) * 2)])
             except TrainingError as error:
@@ -109,6 +119,10 @@ class PrefixSharingLM(HuggingFaceLM):
             answers[index] = (float(logps[part].sum()), bool(greedy[part].all()))
             at += len(positions)
         return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _length(request: tuple[Any, list[int], list[int]]) -> int:
+    return len(request[1]) + len(request[2])
 
 
 def _request(context: Sequence[int], continuation: Sequence[int], longest: int) -> Request:
@@ -219,11 +233,18 @@ def _attention(
 
 @contextmanager
 def _tree_attention(model: Any) -> Iterator[None]:
+    """Within, `model` takes rows of a prefix tree, and runs faster; nothing is trained inside."""
     before = model.config._attn_implementation
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.set_attn_implementation(ATTENTION)
+    for parameter in trained:
+        parameter.requires_grad_(False)  # only frozen layers are fused
     try:
-        yield
+        with fused_layers(model):
+            yield
     finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
         model.set_attn_implementation(before)
 
 

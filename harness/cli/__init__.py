@@ -14,6 +14,7 @@ from ..judges.errors import JudgeDataError
 from ..trainers.errors import DataError, SettingsError, TrainingError
 from .compare import compare
 from .demo import demo
+from .lm_eval import PASSED_ON, lm_eval
 from .merge import merge
 from .plan import plan
 from .runs import runs
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(plan)
 app.command()(tax)
+app.command("lm-eval", context_settings=PASSED_ON)(lm_eval)
 app.command()(train)
 app.command()(merge)
 app.command()(demo)
