@@ -263,7 +263,7 @@ class Comparison:
         # Pairs of one prompt are not independent.
         prompts = [scored.pair.prompt for scored in self.pair_scores]
         level = level_for(PAIR_ACCURACY, self.profile.gates)
-        return {PAIR_ACCURACY: mean_estimate(scores, clusters=prompts, level=level)}
+        return {PAIR_ACCURACY: _estimate(mean_estimate, scores, clusters=prompts, level=level)}
 
     def _tax(self) -> dict[str, Estimate]:
         by_metric: dict[str, list[PairedDocument]] = {"tax.pooled": [d for d in self.documents if d.primary]}
@@ -311,8 +311,8 @@ class Comparison:
         if self.settings.extend:
             return sequential_estimate(baseline, candidate, clusters=units, level=level, unscored=unscored)
         if baseline is None:
-            return mean_estimate(candidate, clusters=units, level=level, unscored=unscored)
-        return paired_estimate(baseline, candidate, clusters=units, level=level, unscored=unscored)
+            return _estimate(mean_estimate, candidate, clusters=units, level=level, unscored=unscored)
+        return _estimate(paired_estimate, baseline, candidate, clusters=units, level=level, unscored=unscored)
 
     def _questions(self) -> list[Question]:
         """Of the prompts that the judge has not seen yet."""
@@ -385,6 +385,14 @@ def _judge_checkpoint(spec: str | None) -> Checkpoint | None:
     if kind != "local" or not name:
         raise UsageError(f"--judge {spec}: expected local:CHECKPOINT, e.g. local:smollm2")
     return resolve(name)
+
+
+def _estimate(method: Callable[..., Estimate], *values: Sequence[float], **options: Any) -> Estimate:
+    """The Estimate, or one without a number that says what the values lack (e.g. a second cluster)."""
+    try:
+        return method(*values, **options)
+    except ValueError as error:
+        return Estimate.missing(str(error), level=options["level"])
 
 
 def _failures(outcomes: Sequence[PairOutcome]) -> str:

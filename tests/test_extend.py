@@ -1,4 +1,4 @@
-"""`compare --extend` takes no more prompts than its gates need; `--resample` measures the noise floor."""
+"""How prompts are taken: `--extend` no more than the gates need, `--resample` twice, clusters as one."""
 
 import json
 from pathlib import Path
@@ -87,3 +87,13 @@ def test_resampling_compares_a_checkpoint_with_itself_and_flags_finer_gates(
 @pytest.mark.usefixtures("workplace")
 def test_resampling_needs_one_checkpoint(tiny_model: Path, other_tiny_model: Path) -> None:
     assert run(["compare", str(tiny_model), str(other_tiny_model), *SMALL, "--resample"]) == ExitCode.USAGE
+
+
+def test_prompts_of_one_cluster_decide_nothing_and_say_why(workplace: Path, tiny_model: Path) -> None:
+    rows = (json.dumps({"prompt": f"Say {i}", "cluster": "paraphrases"}) + "\n" for i in range(6))
+    (workplace / "prompts.jsonl").write_text("".join(rows))
+    assert run(["compare", str(tiny_model), str(tiny_model), *SMALL]) == ExitCode.INCONCLUSIVE
+    result = json.loads((workplace / "out.json").read_text())
+    gates = [gate for gate in result["gates"] if gate["metric"].startswith("pathology.")]
+    assert len(gates) == 5
+    assert all(gate["status"] == "inconclusive" and "one cluster" in gate["reason"] for gate in gates)
