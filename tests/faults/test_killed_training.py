@@ -94,12 +94,19 @@ def test_killed_and_resumed_is_the_same_training(tmp_path: Path, pairs: Path, ti
     assert any(result["killed"] for result in results)
 
 
+def listen_to_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(tmp_path: Path, pairs: Path, tiny_model: Path) -> None:
     code = "import sys; from harness.cli import run; sys.exit(run(sys.argv[1:]))"
     options = ["--model", str(tiny_model), "--data", str(pairs), "--output", "made", "--epochs", "400"]
     command = [sys.executable, "-c", code, "train", "dpo", *options, "--dtype", "float32", "--guard", "off"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HARNESS_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs, CI's among them, ignore Ctrl-C, and so do their children.
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c
+    )
     try:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob(".made.partial/checkpoint-*/complete")) and time.monotonic() < deadline:
