@@ -13,9 +13,13 @@ import torch
 
 from harness.benchmarks import DocumentScore, load_tasks, pair, score
 from harness.benchmarks.cached import CachedLM
+from harness.benchmarks.hugging_face import HuggingFaceLM
 from harness.errors import HarnessError
 
 MakeSide = Callable[[str, int | None], Any]
+CPU_IS_FULL = (
+    "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+)
 
 
 def silent(_done: int, _total: int) -> None:
@@ -214,3 +218,60 @@ def test_an_unmatched_document_is_an_error(before: list[str], after: list[str], 
 def test_different_prompts_are_an_error() -> None:
     with pytest.raises(HarnessError, match=r"document 1 .* was shown to the candidate as 'User: Question 1'"):
         pair([a_score("1", 1.0)], [a_score("1", 1.0, prompt_hash="other", prompt="User: Question 1")])
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to"), RuntimeError(CPU_IS_FULL)])
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    task_folder: Path,
+    make_side: MakeSide,
+    store: Any,
+    error: RuntimeError,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tasks, sizes = load_tasks(["my_group"], include_path=task_folder), []
+    expected = score(tasks, make_side("a", 1), type(store)(), progress=silent)
+
+    def small(method: str) -> Callable[..., Any]:
+        original = getattr(HuggingFaceLM, method)
+
+        def limited(self: Any, *arguments: Any, **options: Any) -> Any:
+            sizes.append(self.batch_size)
+            if self.batch_size > 1:
+                raise error
+            return original(self, *arguments, **options)
+
+        return limited
+
+    for method in ("loglikelihood", "generate_until"):
+        monkeypatch.setattr(HuggingFaceLM, method, small(method))
+    with caplog.at_level(logging.WARNING):
+        assert score(tasks, make_side("a", 1), store, progress=silent) == expected
+    assert sizes[:3] == [4, 2, 1] and set(sizes[3:]) == {1}, "the size that fits is kept"
+    assert [r.message for r in caplog.records if r.name.startswith("harness")] == [
+        "out of memory in batches of 4: going on with smaller ones"
+    ]
+
+
+def test_out_of_memory_with_a_single_request_is_one_line(
+    task_folder: Path, make_side: MakeSide, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise RuntimeError(CPU_IS_FULL)
+
+    monkeypatch.setattr(HuggingFaceLM, "loglikelihood", full)
+    tasks = load_tasks(["my_colours"], include_path=task_folder)
+    with pytest.raises(HarnessError, match=r"^task my_colours: out of memory with a single request") as caught:
+        score(tasks, make_side("a", 1), store, progress=silent)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(
+    task_folder: Path, make_side: MakeSide, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: Any, **__: Any) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(HuggingFaceLM, "loglikelihood", wrong)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        score(load_tasks(["my_colours"], include_path=task_folder), make_side("a", 1), store, progress=silent)
