@@ -126,14 +126,19 @@ def compare(section: Section, options: argparse.Namespace, scratch: Path) -> boo
         theirs, their_scores = lm_eval(section, options, scratch)
         ratio = theirs.seconds / mine.seconds
         reached &= ratio >= section.target
-        print(
+        show(
             f"{section.name:14} {options.dtype:9} ours {mine.seconds:7.1f} s {mine.peak:5.2f} GiB   "
             f"lm_eval {theirs.seconds:7.1f} s {theirs.peak:5.2f} GiB   {ratio:5.2f}x (target {section.target}x)"
         )
         for name in section.tasks:
             shown = ["→".join(f"{score:.4f}" for score in scores[name]) for scores in (my_scores, their_scores)]
-            print(f"    {name}: {shown[0]}, lm_eval {shown[1]}", flush=True)
+            show(f"    {name}: {shown[0]}, lm_eval {shown[1]}")
     return reached
+
+
+def show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
