@@ -34,6 +34,8 @@ def load_model(settings: TrainingSettings) -> Any:
         # A policy under dropout would be compared with a reference without.
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):  # a rate, as Llama's layers keep it
+            module.attention_dropout = 0.0
     set_seed(settings.seed)  # here, so that loading cannot shift the adapter's random start
     if not settings.lora:
         return model

@@ -194,7 +194,7 @@ def dpo_norm_loss(logps: LogProbs, hyper: Hyperparameters) -> Tensor:
 
 
 def kto_loss(logps: LogProbs, hyper: Hyperparameters) -> Tensor:
-    """Kahneman-Tversky Optimization; Ethayarajh et al. 2024, eq. 7."""
+    """Kahneman-Tversky Optimization; Ethayarajh et al. 2024, section 4."""
     assert logps.desirable is not None
     desirable = logps.desirable.to(logps.policy.device)
     # 1 - sigmoid(x) = sigmoid(-x), which keeps its digits where it is small.

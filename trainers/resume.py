@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from .errors import SettingsError
 
 SHARE = 0.05
@@ -18,6 +20,7 @@ _RATE = 2e8
 _IDENTITY = "identity.json"
 _MARKER = "complete"
 _PATTERN = "checkpoint-*"
+_LOCK = "lock"
 
 
 class Unfinished:
@@ -37,22 +40,32 @@ class Unfinished:
     def open(self, identity: Mapping[str, Any]) -> Iterator[None]:
         """Keep the folder for a block that trains; it is gone after a block that ends well, or got nowhere.
 
-        Raises SettingsError, naming the difference, where another training left a checkpoint.
+        Raises SettingsError where another training runs, or left a checkpoint (naming the difference).
         """
-        self._claim(json.loads(json.dumps(identity)))
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            yield
-        except BaseException:
-            if self.checkpoint() is None:
-                self._remove()
-            raise
-        self._remove()
+            lock = FileLock(self.folder / _LOCK).acquire(timeout=0)
+        except Timeout:
+            output = self.folder.name.removeprefix(".").removesuffix(".partial")
+            raise SettingsError(f"another training writes to {output}; wait for it, or name another output") from None
+        with lock:
+            self._claim(json.loads(json.dumps(identity)))
+            try:
+                yield
+            except BaseException:
+                if self.checkpoint() is None:
+                    self._remove()
+                raise
+            self._remove()
 
     def _claim(self, identity: Mapping[str, Any]) -> None:
         path = self.folder / _IDENTITY
         if self.checkpoint() is None or not path.exists():
-            self._remove()
-            self.folder.mkdir(parents=True)
+            for left in self.folder.iterdir():
+                if left.is_dir():
+                    shutil.rmtree(left)
+                elif left.name != _LOCK:
+                    left.unlink()
             path.write_text(json.dumps(identity, indent=1), encoding="utf-8")
             return
         before = json.loads(path.read_text(encoding="utf-8"))

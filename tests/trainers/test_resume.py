@@ -52,6 +52,17 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         assert names(unfinished) == ["checkpoint-3"]
 
 
+def test_two_trainings_into_one_folder_are_refused(tmp_path: Path) -> None:
+    first, second = Unfinished(tmp_path / "made"), Unfinished(tmp_path / "made")
+    with first.open({}):
+        checkpoint(first, 3)
+        with pytest.raises(SettingsError, match="another training writes to made"), second.open({}):
+            pass
+        assert names(first) == ["checkpoint-3"]
+    with second.open({}):
+        assert names(second) == []
+
+
 def test_a_training_that_got_nowhere_leaves_nothing(tmp_path: Path) -> None:
     unfinished = Unfinished(tmp_path / "made")
     killed(unfinished, {"learning_rate": 1e-5})

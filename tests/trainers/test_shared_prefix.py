@@ -8,7 +8,15 @@ import torch
 from harness.trainers.encoding import EncodedRow
 from harness.trainers.errors import TrainingError
 from harness.trainers.plain import plain_log_prob, response_log_probs
-from harness.trainers.shared_prefix import _attend, _attend_by_matmul, pack, shared_prefix_attention
+from harness.trainers.shared_prefix import (
+    Span,
+    _alike,
+    _attend,
+    _attend_by_matmul,
+    _attend_together,
+    pack,
+    shared_prefix_attention,
+)
 
 
 def test_a_row_is_prompt_chosen_rejected_with_restarted_positions(encoded_pairs: list[EncodedRow]) -> None:
@@ -34,6 +42,32 @@ def test_any_number_of_responses(tiny_llama: Any, k: int) -> None:
         with shared_prefix_attention(tiny_llama):
             packed = response_log_probs(tiny_llama, pack(rows))
     torch.testing.assert_close(packed, torch.tensor(expected), atol=1e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spans", "alike"),
+    [
+        ((Span(2, (6, 6)), Span(3, (5, 5))), True),
+        ((Span(2, (6, 6)), Span(1, (3, 7))), False),
+        ((Span(20, (3, 3)),), False),  # the prompt would be attended to twice
+    ],
+)
+def test_sequences_of_one_length_attend_in_one_call(spans: tuple[Span, ...], alike: bool) -> None:
+    assert _alike(spans) == alike
+    torch.manual_seed(0)
+    tokens = sum(span.prompt + sum(span.responses) for span in spans)
+    query, key, value = (torch.randn(1, heads, tokens, 4) for heads in (6, 2, 2))
+    together, at = _attend_together(query, key, value, spans, 0.7), 0
+    for span in spans:
+        prompt, at = slice(at, at + span.prompt), at + span.prompt
+        torch.testing.assert_close(
+            together[:, :, prompt], _attend(*(x[:, :, prompt] for x in (query, key, value)), 0.7, None)
+        )
+        for size in span.responses:
+            seen = [*range(prompt.start, prompt.stop), *range(at, at + size)]
+            expected = _attend(query[:, :, at : at + size], key[:, :, seen], value[:, :, seen], 0.7, None)
+            torch.testing.assert_close(together[:, :, at : at + size], expected)
+            at += size
 
 
 @pytest.mark.parametrize("window", [None, 3, 20])
