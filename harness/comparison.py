@@ -2,7 +2,6 @@
 
 import platform
 import shlex
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,28 +11,23 @@ from typing import Any
 
 from . import __version__
 from .answers import Answers, random_batches, unit
-from .benchmarks import PairedDocument, load_tasks, pair, score
+from .benchmarks import Metric, PairedDocument, document_scores, evaluate_side, load_tasks, metrics, pair
+from .benchmarks.evaluation import SEED
+from .benchmarks.files import write_lm_eval_files
 from .checkpoints import Checkpoint
+from .diagnosis import diagnose
 from .engine import Engine, Sampling, Side
-from .errors import HarnessError, UsageError
+from .errors import UsageError
+from .evidence import training_of
 from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
-from .items import Prompt, PromptSet, chat
-from .judges import (
-    Audit,
-    AuditThresholds,
-    Judge,
-    PairOutcome,
-    Question,
-    audit,
-    conversation,
-    load_gold_pairs,
-    play_both_orders,
-)
-from .judges.local import LocalJudge
+from .items import Prompt, PromptSet, content_hash
+from .judges import Budget
+from .judging import OpenJudge, check_judge, open_judge
 from .junit import junit_xml
 from .noise import noise_floors
 from .pathologies import DETECTORS
-from .preferences import PAIR_ACCURACY, WIN_RATE, CachedOptions, PairScore, load_pairs, pair_scores
+from .preferences import PAIR_ACCURACY, WIN_RATE, WIN_RATE_LENGTH_ADJUSTED, PairScore, load_pairs, pair_scores
+from .probes import ProbeResult, load_probe, measure_probe
 from .progress import progress_bar
 from .prompts import load_prompts
 from .rows import completion_rows, finding_rows, pair_rows, verdict_rows
@@ -41,6 +35,7 @@ from .runs import RunFiles, write_run
 from .settings import Settings
 from .statistics import Estimate, mean_estimate, paired_estimate, sequential_estimate
 from .store import Store
+from .verdicts.section import JudgeSection
 
 SIDES = ("baseline", "candidate")
 _ON_PROMPTS = ("pathologies", "judge")
@@ -70,20 +65,24 @@ class Comparison:
         # Everything that a typing mistake can break is read before any model loads.
         self.prompts: PromptSet = load_prompts(settings.prompts or self.profile.settings.prompts)
         self.pairs = load_pairs(settings.pairs or self.profile.settings.pairs)
-        self._judge_checkpoint = _judge_checkpoint(settings.judge)
+        asked = self.profile.settings
+        self.probes = [load_probe(name, items=asked.probe_items) for name in asked.probes]
+        if settings.judge:
+            check_judge(settings.judge, budget=self._budget, template=settings.judge_template)
         if settings.resample and baseline.fingerprint != candidate.fingerprint:
             raise UsageError("--resample compares a checkpoint with itself: give the same one twice")
         self.sections: dict[str, Callable[[], dict[str, Estimate]]] = {
             "pathologies": self._pathologies,
             "pairs": self._pair_accuracy,
-            "judge": self._win_rate,
+            "judge": self._win_rates,
             "tax": self._tax,
+            "probes": self._probes,
         }
         self.estimates: dict[str, Estimate] = {}
         self._cache_before = (store.hits, store.misses)
         self._measured: set[str] = set()
         self._waiting = self._prompt_batches()
-        self._outcomes: list[PairOutcome] = []
+        self._lm_eval: dict[str, dict[str, Any]] = {}
 
     @cached_property
     def engine(self) -> Engine:
@@ -101,24 +100,41 @@ class Comparison:
     @cached_property
     def answers(self) -> Answers:
         """Both sides' answers to the prompts taken so far."""
+        return Answers(self.sides, self.sampling, self.store)
+
+    @cached_property
+    def sampling(self) -> dict[str, Sampling]:
+        """How each side's answers are drawn."""
         seeds = {"baseline": self.settings.seed, "candidate": self.settings.seed + self.settings.resample}
         tokens, temperature = self.profile.settings.max_new_tokens, self.settings.temperature
-        sampling = {side: Sampling(tokens, temperature=temperature, seed=seed) for side, seed in seeds.items()}
-        return Answers(self.sides, sampling, self.store)
+        return {side: Sampling(tokens, temperature=temperature, seed=seed) for side, seed in seeds.items()}
+
+    @cached_property
+    def probe_results(self) -> list[ProbeResult]:
+        """The profile's probes with both sides' replies."""
+        return [measure_probe(probe, self.sides, self.sampling, self.store) for probe in self.probes]
 
     @cached_property
     def tasks(self) -> Any:
         """The benchmark tasks, as lm-eval loads them."""
-        return load_tasks(self.profile.settings.tasks)
+        folder, allowed = self.settings.include_path, self.settings.allow_code_execution
+        return load_tasks(
+            self.profile.settings.tasks, include_path=Path(folder) if folder else None, allow_code_execution=allowed
+        )
 
     @cached_property
     def documents(self) -> list[PairedDocument]:
         """The benchmark documents with both sides' scores."""
-        scores = []
         for name, side in self.sides.items():
             with progress_bar(f"benchmarks, {name}", "request") as progress:
-                scores.append(score(self.tasks, side, self.store, progress=progress))
-        return pair(*scores)
+                self._lm_eval[name] = evaluate_side(
+                    self.tasks,
+                    side,
+                    self.store,
+                    progress=progress,
+                    allow_code_execution=self.settings.allow_code_execution,
+                )
+        return pair(*(document_scores(self.tasks, results) for results in self._lm_eval.values()))
 
     @cached_property
     def pair_scores(self) -> list[PairScore]:
@@ -129,24 +145,9 @@ class Comparison:
             )
 
     @cached_property
-    def judge(self) -> Judge | None:
-        """The judge that was asked for, or None."""
-        if self._judge_checkpoint is None:
-            return None
-        return LocalJudge(CachedOptions(self.engine.side(self._judge_checkpoint), self.store))
-
-    @cached_property
-    def audit(self) -> Audit:
-        """The judge's audit."""
-        assert self.judge is not None
-        thresholds = self.profile.judge
-        with progress_bar("judge audit", "call") as progress:
-            return audit(
-                self.judge,
-                load_gold_pairs(),
-                AuditThresholds(thresholds.accuracy, thresholds.agreement, thresholds.unscored),
-                progress=progress,
-            )
+    def judged(self) -> JudgeSection | None:
+        """The judge that was asked for, with its audit and its verdicts; None without `--judge`."""
+        return JudgeSection(self._open_judge, self.settings, self.profile, self.store) if self.settings.judge else None
 
     def measure(self, section: str) -> None:
         """Measures a section, once; its Estimates are then in `estimates`.
@@ -205,10 +206,18 @@ class Comparison:
             "gates": [result.to_json() for result in results],
             "prompts": {"taken": len(self.answers.prompts), "of": len(self.prompts)} if self._asked_prompts else None,
             "noise": noise_floors(results) if self.settings.resample else None,
-            "judge": self._judge_summary(),
+            "judge": self.judged.summary() if self.judged and "judge" in self._measured else None,
         }
+        record, rows = training_of(self.checkpoints["candidate"].path)
+        summary["diagnosis"] = [found.to_json() for found in diagnose(summary, record, rows)]
         curves = self.checkpoints["candidate"].path / "metrics.jsonl"
-        files = RunFiles(summary, self._rows(), junit_xml(verdict, results), curves if curves.is_file() else None)
+        files = RunFiles(
+            summary,
+            self._rows(),
+            junit_xml(verdict, results),
+            curves if curves.is_file() else None,
+            self._write_lm_eval if self._lm_eval else None,
+        )
         run = write_run(files, self.store.path.parent, self.store)
         return Outcome(run, summary | {"run": run.name}, tuple(results))
 
@@ -266,81 +275,68 @@ class Comparison:
         return {PAIR_ACCURACY: _estimate(mean_estimate, scores, clusters=prompts, level=level)}
 
     def _tax(self) -> dict[str, Estimate]:
-        by_metric: dict[str, list[PairedDocument]] = {"tax.pooled": [d for d in self.documents if d.primary]}
-        for document in self.documents:
-            by_metric.setdefault(f"tax.{document.task}.{document.metric}", []).append(document)
+        pooled = Metric("pooled", "acc", tuple(document for document in self.documents if document.primary))
+        found = {f"tax.{m.task}.{m.metric}": m for m in metrics(self.documents, self.tasks)}
         return {
-            metric: paired_estimate(
-                [document.baseline for document in documents],
-                [document.candidate for document in documents],
-                level=level_for(metric, self.profile.gates),
-            )
-            for metric, documents in by_metric.items()
+            metric: documents.estimate(level=level_for(metric, self.profile.gates))
+            for metric, documents in {"tax.pooled": pooled, **found}.items()
         }
 
-    def _win_rate(self) -> dict[str, Estimate]:
-        if self.judge is None:
-            return {}
-        if self.audit.overall.unscored == self.audit.overall.n:
-            reasons = "; ".join(self.audit.reasons)
-            raise HarnessError(f"judge {self.audit.judge} scored none of the labelled pairs of its audit: {reasons}")
-        if not self.audit.admitted:
-            note = f"judge {self.audit.judge} not admitted: {'; '.join(self.audit.reasons)}"
-            return {WIN_RATE: Estimate.missing(note)}
-        with progress_bar("judge", "call") as progress:
-            self._outcomes += play_both_orders(self.judge, self._questions(), progress=progress)
-        scores = {o.question_id: o.score for o in self._outcomes if o.score is not None}
-        if not scores:
-            raise HarnessError(f"judge {self.judge.name} scored no pair: {_failures(self._outcomes)}")
-        scored = [prompt for prompt in self.answers.prompts if prompt.content_hash in scores]
-        values = [scores[prompt.content_hash] for prompt in scored]
-        return {WIN_RATE: self._on_prompts(WIN_RATE, None, values, scored)}
+    def _probes(self) -> dict[str, Estimate]:
+        gates = self.profile.gates
+        return {found.metric: found.estimate(level_for(found.metric, gates)) for found in self.probe_results}
 
-    def _on_prompts(
-        self,
-        metric: str,
-        baseline: Sequence[float] | None,
-        candidate: Sequence[float],
-        scored: Sequence[Prompt] | None = None,
-    ) -> Estimate:
-        """The Estimate from one value per scored prompt (by default all that were taken); clusters count as one."""
-        prompts = self.answers.prompts if scored is None else scored
-        units = [unit(prompt) for prompt in prompts]
+    def _win_rates(self) -> dict[str, Estimate]:
+        return self.judged.measure(self.answers, self._decides) if self.judged else {}
+
+    def _decides(self, win_rates: Mapping[str, Estimate]) -> bool:
+        """Whether these Estimates decide the win rate's gate, among the other gates measured so far."""
+        results = judge_gates(self.estimates | dict(win_rates), self.profile.gates)
+        return any(result.metric == WIN_RATE and result.status != "inconclusive" for result in results)
+
+    def _open_judge(self) -> OpenJudge:
+        assert self.settings.judge is not None
+        return open_judge(
+            self.settings.judge,
+            engine_for_local=lambda: self.engine,
+            store=self.store,
+            budget=self._budget,
+            template=self.settings.judge_template,
+        )
+
+    @property
+    def _budget(self) -> Budget:
+        """One for all attempts at this comparison: a killed one that goes on has spent what it has spent."""
+        limits = {"max_judge_calls", "max_cost", "no_cache"}
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in limits}
+        sides = [checkpoint.fingerprint for checkpoint in self.checkpoints.values()]
+        account = content_hash({"sides": sides, "settings": settings})
+        return Budget(self.settings.max_judge_calls, self.settings.max_cost, account)
+
+    def _on_prompts(self, metric: str, baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
+        """The Estimate from one value per prompt that was taken; clusters count as one."""
+        units = [unit(prompt) for prompt in self.answers.prompts]
         level = level_for(metric, self.profile.gates)
-        unscored = len(self.answers.prompts) - len(prompts)
         if self.settings.extend:
-            return sequential_estimate(baseline, candidate, clusters=units, level=level, unscored=unscored)
-        if baseline is None:
-            return _estimate(mean_estimate, candidate, clusters=units, level=level, unscored=unscored)
-        return _estimate(paired_estimate, baseline, candidate, clusters=units, level=level, unscored=unscored)
+            return sequential_estimate(baseline, candidate, clusters=units, level=level)
+        return _estimate(paired_estimate, baseline, candidate, clusters=units, level=level)
 
-    def _questions(self) -> list[Question]:
-        """Of the prompts that the judge has not seen yet."""
-        answers = (self.answers.prompts, self.answers.completions["candidate"], self.answers.completions["baseline"])
-        return [
-            Question(prompt.content_hash, conversation(chat(prompt.messages)), candidate.text, baseline.text)
-            for prompt, candidate, baseline in list(zip(*answers, strict=True))[len(self._outcomes) :]
-        ]
-
-    def _judge_summary(self) -> dict[str, Any] | None:
-        if "judge" not in self._measured or self.judge is None:
-            return None
-        audited = self.audit
-        return {
-            "spec": audited.judge,
-            "admitted": audited.admitted,
-            "reasons": list(audited.reasons),
-        } | asdict(audited.overall)
+    def _write_lm_eval(self, folder: Path) -> None:
+        how = {"batch_size": self.profile.settings.batch_size, "seed": SEED}
+        for name, results in self._lm_eval.items():
+            write_lm_eval_files(results, folder / name, self.sides[name], how)
 
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of the Run's JSONL files, for the sections that were measured."""
         answers = self.answers if self._asked_prompts else None
+        probed = self.probe_results if "probes" in self._measured else []
         return {
             "completions": completion_rows(answers) if answers else [],
             "findings": finding_rows(answers) if answers and "pathologies" in self._measured else [],
-            "verdicts": verdict_rows(self.prompts, self._outcomes),
+            "verdicts": verdict_rows(self.prompts, self.judged.outcomes if self.judged else []),
             "benchmarks": [document.to_json() for document in self.documents] if "tax" in self._measured else [],
             "pairs": pair_rows(self.pair_scores) if "pairs" in self._measured else [],
+            "probes": [row for found in probed for row in found.rows()],
         }
 
 
@@ -348,14 +344,15 @@ def section_of(metric: str) -> str:
     """The section that measures a metric. Raises UsageError for a name that none does."""
     section = _section(metric)
     if section is None:
-        known = f"pathology.<name>, tax.<task>.<metric>, {PAIR_ACCURACY}, {WIN_RATE}"
+        exact = f"{PAIR_ACCURACY}, {WIN_RATE}, {WIN_RATE_LENGTH_ADJUSTED}"
+        known = f"pathology.<name>, probe.<name>, tax.<task>.<metric>, {exact}"
         raise UsageError(f"unknown metric '{metric}'; known: {known}")
     return section
 
 
 def _section(metric: str) -> str | None:
-    exact = {PAIR_ACCURACY: "pairs", WIN_RATE: "judge"}
-    return exact.get(metric) or {"pathology": "pathologies", "tax": "tax"}.get(metric.split(".")[0])
+    exact = {PAIR_ACCURACY: "pairs", WIN_RATE: "judge", WIN_RATE_LENGTH_ADJUSTED: "judge"}
+    return exact.get(metric) or {"pathology": "pathologies", "tax": "tax", "probe": "probes"}.get(metric.split(".")[0])
 
 
 def reasons(verdict: str, results: Sequence[GateResult]) -> list[str]:
@@ -376,26 +373,9 @@ def _described(checkpoint: Checkpoint) -> dict[str, str]:
     return {"spec": checkpoint.spec, "fingerprint": checkpoint.fingerprint, "path": str(checkpoint.path)}
 
 
-def _judge_checkpoint(spec: str | None) -> Checkpoint | None:
-    from .checkpoints import resolve
-
-    if spec is None:
-        return None
-    kind, _, name = spec.partition(":")
-    if kind != "local" or not name:
-        raise UsageError(f"--judge {spec}: expected local:CHECKPOINT, e.g. local:smollm2")
-    return resolve(name)
-
-
 def _estimate(method: Callable[..., Estimate], *values: Sequence[float], **options: Any) -> Estimate:
     """The Estimate, or one without a number that says what the values lack (e.g. a second cluster)."""
     try:
         return method(*values, **options)
     except ValueError as error:
         return Estimate.missing(str(error), level=options["level"])
-
-
-def _failures(outcomes: Sequence[PairOutcome]) -> str:
-    """The reasons of unscored verdicts, the most frequent first."""
-    reasons = Counter(v.reason for outcome in outcomes for v in outcome.verdicts if v.outcome == "unscored")
-    return "; ".join(f"{reason} ({count} calls)" for reason, count in reasons.most_common(3))

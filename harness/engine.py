@@ -1,15 +1,18 @@
 """The transformers engine: one load serves a base and its adapters; models load when first asked."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 import transformers
 from jinja2 import TemplateError
@@ -69,7 +72,7 @@ def training_dtype(dtype: str) -> str:
 
 
 class Engine:
-    """Keeps the loaded models: one per root model, with any number of adapters on it."""
+    """Keeps the loaded models: one per root model, with any number of adapters on it, as long as there is room."""
 
     def __init__(self, *, dtype: str = "auto", batch_size: int = 48) -> None:
         self.device = pick_device()
@@ -86,6 +89,9 @@ class Engine:
         """The loaded causal LM (transformers) answering as `checkpoint`, its adapter switched on or off."""
         root = checkpoint.root
         if root.fingerprint not in self._models:
+            if self._models and _room_for(root.path, self.dtype) > _free_memory(self.device):
+                log.info("%s: no memory for a second model, the first is let go", root.spec)
+                self.forget()
             self._models[root.fingerprint] = self._load(root)
         if checkpoint.base is not None:
             self._put_on(checkpoint)
@@ -98,6 +104,13 @@ class Engine:
         else:
             model.set_adapter(checkpoint.fingerprint)
             yield model.get_base_model()
+
+    def forget(self) -> None:
+        """Lets all loaded models go; whoever is asked next is loaded anew."""
+        self._models.clear()
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
 
     def _load(self, checkpoint: Checkpoint) -> Any:
         with _loading(f"{checkpoint.spec}: transformers cannot load this model"):
@@ -133,6 +146,20 @@ class Engine:
         _check_adapter(model, adapter)
         # Nothing is trained here, but torch.matmul copies a frozen head once per row of a batch.
         self._models[adapter.root.fingerprint] = model.requires_grad_(True).eval()
+
+
+def _room_for(folder: Path, dtype: str) -> float:
+    """Bytes that a model in 16-bit files takes in this dtype, with a quarter more to work in."""
+    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    return float(1.25 * stored * getattr(torch, dtype).itemsize / 2)
+
+
+def _free_memory(device: str) -> float:
+    """Bytes that a new model may take."""
+    if device != "cuda":
+        return float(psutil.virtual_memory().available)
+    unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return float(torch.cuda.mem_get_info()[0] + unused)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -36,9 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="What a blocking gate that could not be decided does to its test (default: fail).",
     )
     for option in fields(Settings):
-        kind: dict[str, Any] = {"action": "store_true"} if option.type == "bool" else {"type": type(option.default)}
-        if option.default is None:
-            kind = {}
+        value = next(iter(get_args(option.type)), option.type)  # of `int | None` the int, of a Literal its first word
+        value = value if isinstance(value, type) else type(value)
+        kind: dict[str, Any] = {"action": "store_true"} if value is bool else {"type": value}
         name = _PREFIX + option.name.replace("_", "-")
         group.addoption(f"--{name}", default=option.default, help=option.metadata["help"], **kind)
 
@@ -116,7 +116,7 @@ class Session:
         from .summary import show_summary
 
         terminalreporter.section("harness")
-        console = Console(file=terminalreporter._tw._file, highlight=False)
+        console = Console(file=terminalreporter._tw._file, highlight=False, markup=False, emoji=False)
         show_summary(self._outcome.summary, self._outcome.run, console)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAIR_ACCURACY = "preference.pair_accuracy"
 WIN_RATE = "preference.win_rate"
+WIN_RATE_LENGTH_ADJUSTED = "preference.win_rate_length_adjusted"
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class PairScore:
 
 
 def load_pairs(name_or_path: str) -> list[PreferencePair]:
-    """Preference pairs from a file, or the shipped `pairs_<name>.jsonl`. Raises DataError (file:line)."""
+    """Preference pairs from the shipped `pairs_<name>.jsonl`, or any source that training takes.
+
+    Raises DataError (file:line), or UsageError for what can be neither.
+    """
     shipped = SUITES / "data" / f"pairs_{name_or_path}.jsonl"
-    path = shipped if shipped.is_file() else Path(name_or_path)
-    if not path.exists():
+    if shipped.is_file():
+        return read_pairs(shipped)
+    if "/" not in name_or_path and not Path(name_or_path).exists():
         known = sorted(file.stem.removeprefix("pairs_") for file in shipped.parent.glob("pairs_*.jsonl"))
         raise UsageError(f"{name_or_path}: no such file of pairs, nor a shipped set ({', '.join(known)})")
-    return read_pairs(path)
+    return read_pairs(name_or_path)
 
 
 def pair_scores(
@@ -84,6 +89,7 @@ class CachedOptions:
 
     def __init__(self, side: "Side", store: Store) -> None:
         self.name = side.checkpoint.spec
+        self.identity = dict(side.identity)
         self._side = side
         self._store = store
 

@@ -11,8 +11,11 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def progress_bar(description: str, unit: str) -> Iterator[Progress]:
-    """A Progress that draws a bar; nothing is drawn for work that never reports."""
+def progress_bar(description: str, unit: str, *, note: Callable[[], str] = str) -> Iterator[Progress]:
+    """A Progress that draws a bar; nothing is drawn for work that never reports.
+
+    `note` gives a few words to show behind the rate, e.g. what the work has cost so far.
+    """
     bar: tqdm | None = None
 
     def report(done: int, total: int) -> None:
@@ -27,7 +30,9 @@ def progress_bar(description: str, unit: str) -> Iterator[Progress]:
                 file=sys.stderr,
                 dynamic_ncols=True,
             )
+            bar.set_postfix_str(note())
         else:
+            bar.set_postfix_str(note(), refresh=False)
             bar.update(done - bar.n)
 
     try:

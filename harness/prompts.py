@@ -12,6 +12,7 @@ from typing import Any
 from .folders import SUITES
 from .items import Message, Prompt, PromptSet
 from .trainers.errors import DataError
+from .trainers.formats import encodable
 from .trainers.jsonl import Row, read_jsonl, type_name
 
 _ROLES = ("system", "user", "assistant")
@@ -30,7 +31,7 @@ def load_prompts(name_or_path: str | Path) -> PromptSet:
     contents: dict[str, int] = {}
     for row in read_jsonl(path):
         where = f"{path}:{row.number}"
-        prompt = _prompt(row, where)
+        prompt = read_prompt(row, where)
         if (line := ids.setdefault(prompt.id, row.number)) != row.number:
             raise DataError(f"{where}: 'id' must be unique, got {prompt.id!r} again (first on line {line}); rename one")
         if (line := contents.setdefault(prompt.content_hash, row.number)) != row.number:
@@ -53,12 +54,15 @@ def _find(name_or_path: str | Path) -> Path:
     )
 
 
-def _prompt(row: Row, where: str) -> Prompt:
+def read_prompt(row: Row, where: str) -> Prompt:
+    """The Prompt of one row; raises DataError, which begins with `where`."""
     value = row.value
-    category = value.get("category")
+    category, messages = value.get("category"), read_messages(value, where)
+    for message in messages:
+        encodable(message.content, f"{where}: 'prompt'")
     return Prompt(
         id=_id(value.get("id"), row.number, where),
-        messages=_messages(value, where),
+        messages=messages,
         category="" if category is None else _string(category, "category", where),
         reference_answer=_optional_string(value, "reference_answer", where),
         max_words=_max_words(value.get("max_words"), where),
@@ -97,7 +101,8 @@ def _max_words(value: Any, where: str) -> int | None:
     return value
 
 
-def _messages(value: dict[str, Any], where: str) -> tuple[Message, ...]:
+def read_messages(value: dict[str, Any], where: str) -> tuple[Message, ...]:
+    """The conversation of a row's `prompt`: a non-empty string, or a message list that ends with the user's."""
     content = value.get("prompt")
     if isinstance(content, str) and content.strip():
         return (Message("user", content),)

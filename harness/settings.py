@@ -1,7 +1,11 @@
 """What a user may choose for a comparison, declared once for the command line and for pytest."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, get_args
+
+from .errors import UsageError
+
+AuditMode = Literal["never", "auto", "always"]
 
 
 def _choice(default: Any, help_text: str) -> Any:
@@ -16,17 +20,38 @@ class Settings:
     gates: str | None = _choice(None, "A gates.toml whose tables override the shipped ones.")
     prompts: str | None = _choice(None, "The prompts: a JSONL file, or the name of a shipped set.")
     pairs: str | None = _choice(None, "Held-out preference pairs: a JSONL file, or the name of a shipped set.")
-    judge: str | None = _choice(None, "The judge of the win rate, e.g. local:CHECKPOINT; audited before it counts.")
+    judge: str | None = _choice(
+        None,
+        "The judge of the win rate: openai:MODEL[@URL], anthropic:MODEL, local: or reward:CHECKPOINT, replay:FILE.",
+    )
+    judge_template: str | None = _choice(None, "Your own prompt for the judge, a Jinja2 file.")
+    audit: Literal["never", "auto", "always"] = _choice(
+        "auto", "The judge's audit: auto (the kept one, else a new one), always (a new one), never."
+    )
+    max_judge_calls: int | None = _choice(None, "Calls that the judge may cost at most, the audit's included.")
+    max_cost: float | None = _choice(None, "US dollars that the judge may cost at most, the audit included.")
+    sequential: bool = _choice(
+        False, "Judge prompts in random order, and no more than the win rate's gate needs; holds at every look."
+    )
     dtype: str = _choice("auto", "auto, float32, bfloat16 or float16.")
     temperature: float = _choice(0.0, "Of the answers; 0 takes the likeliest token each time.")
-    seed: int = _choice(0, "Seed of sampling, and of the order of the prompts under --extend.")
+    seed: int = _choice(0, "Seed of sampling, and of the order of the prompts under --extend and --sequential.")
     extend: bool = _choice(
         False, "Take prompts in random order, and no more than the gates need; intervals hold at every look."
     )
     resample: bool = _choice(
         False, "Compare a checkpoint with itself, batches and seed changed: how much differs by noise alone."
     )
+    include_path: str | None = _choice(None, "A folder with task YAML files of your own, for the profile's tasks.")
+    allow_code_execution: bool = _choice(False, "Run tasks that execute code which the models write.")
     no_cache: bool = _choice(False, "Ask the models anew; read and write no cached answers.")
+
+    def __post_init__(self) -> None:
+        if self.audit not in get_args(AuditMode):
+            raise UsageError(f"--audit {self.audit}: expected {', '.join(get_args(AuditMode))}")
+        for name, limit in (("--max-judge-calls", self.max_judge_calls), ("--max-cost", self.max_cost)):
+            if limit is not None and not 0 <= limit < float("inf"):
+                raise UsageError(f"{name} {limit:g}: expected a number of at least 0")
 
 
 HELP: dict[str, str] = {option.name: option.metadata["help"] for option in fields(Settings)}

@@ -1,58 +1,32 @@
-"""The store: one SQLite file with the content-keyed cache and the index of Runs.
-
-Several processes may use one store. Readers never wait; writers take one file lock around each transaction,
-because SQLite before 3.51.3 has a rare corruption race between WAL writers, and because plain `BEGIN` loses
-writes to "database is locked" under contention.
-"""
+"""The store: content-keyed cache with checksums, index of Runs, aliases and the ledger of Promotions."""
 
 import hashlib
 import json
 import logging
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from filelock import FileLock
-
-from .errors import HarnessError, UsageError
+from .database import Database
+from .errors import HarnessError
 from .progress import Progress
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["completion", "benchmark", "pair_log_probs", "option_log_probs", "reference_log_probs"]
+Kind = Literal[
+    "completion", "benchmark", "pair_log_probs", "option_log_probs", "reference_log_probs",
+    "verdict", "judge_spend", "reward", "audit",
+]  # fmt: skip
+ANSWERS: Sequence[str] = tuple(kind for kind in get_args(Kind) if kind != "judge_spend")
+"""Kinds that can be computed again. What a comparison has spent so far cannot, and belongs to this store alone."""
 
-_APPLICATION_ID = 0x616C6E68  # "alnh": tells our file from any other SQLite file
-_SCHEMA = 1
-_TABLES = """
-CREATE TABLE cache (
-    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, checksum TEXT NOT NULL,
-    PRIMARY KEY (kind, key)
-) WITHOUT ROWID;
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, created TEXT NOT NULL, decision TEXT NOT NULL, profile TEXT NOT NULL,
-    baseline TEXT NOT NULL, candidate TEXT NOT NULL, path TEXT NOT NULL
-);
-"""
-_NETWORK_FILE_SYSTEMS = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "lustre",
-    "ceph",
-    "gpfs",
-    "beegfs",
-}
 _KEYS_PER_QUERY = 500
 _KEYS_PER_CHUNK = 32
-_LOCK_SECONDS = 60
+_ROWS_PER_PAGE = 1000
+_PAGE = "SELECT kind, key, value, checksum, written FROM cache WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
 
 
 @dataclass(frozen=True)
@@ -68,6 +42,62 @@ class RunRow:
     path: str
 
 
+@dataclass(frozen=True)
+class Alias:
+    """A name for a checkpoint, such as `champion`."""
+
+    name: str
+    fingerprint: str
+    spec: str
+    path: str
+    """Where the checkpoint lay when the alias was moved."""
+    run: str | None
+    """The Run that allowed it."""
+    moved: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One move of an alias; rows are only ever added."""
+
+    id: int
+    alias: str
+    fingerprint: str
+    spec: str
+    run: str | None
+    previous_fingerprint: str | None
+    """None where the alias was new."""
+    override_reason: str | None
+    """Why it was moved against, or without, a Run's decision."""
+    created: str
+
+
+@dataclass(frozen=True)
+class CacheRow:
+    """One cached answer as it is stored; `value` is ASCII JSON, `written` in seconds since 1970."""
+
+    kind: str
+    key: str
+    value: str
+    checksum: str
+    written: int
+
+    @property
+    def intact(self) -> bool:
+        return self.checksum == _checksum(self.kind, self.key, self.value)
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """The cached answers of one kind; `bytes` are those of the values, `oldest` and `newest` seconds since 1970."""
+
+    kind: str
+    rows: int
+    bytes: int
+    oldest: int
+    newest: int
+
+
 class Store:
     """`folder/harness.sqlite`, made (mode 0600) when missing.
 
@@ -80,20 +110,7 @@ class Store:
         self.hits = 0
         self.misses = 0
         self._use_cache = use_cache
-        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise UsageError(
-                f"{self.path}: cannot be made ({error.strerror}); set HARNESS_RESULTS elsewhere"
-            ) from error
-        # Under the lock: two processes may meet on a new folder.
-        with self._errors(), self._lock:
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
-            # A flipped byte must read as a checksum failure, not as an exception while decoding.
-            self._db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-            self._open()
+        self._db = Database(self.path)
 
     def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Any]:
         """The cached values of those `keys` that are there and intact; counts hits and misses."""
@@ -106,9 +123,9 @@ class Store:
         """Writes the rows (JSON values) in one transaction; a row that is there already is replaced."""
         if not self._use_cache:
             return
-        encoded = [(kind, key, text := _encode(value), _checksum(kind, key, text)) for key, value in rows.items()]
-        with self._writing() as db:
-            db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)", encoded)
+        now = int(time.time())
+        texts = {key: _encode(value) for key, value in rows.items()}
+        self._put([CacheRow(kind, key, text, _checksum(kind, key, text), now) for key, text in texts.items()])
 
     def fetch(
         self,
@@ -136,19 +153,112 @@ class Store:
                 progress(chunk.stop, len(keys))
         return [found[key] for key in keys]
 
+    def cache_stats(self) -> list[CacheStats]:
+        """What is cached, by kind."""
+        columns = "kind, COUNT(*), SUM(LENGTH(value)), MIN(written), MAX(written)"
+        return [CacheStats(*row) for row in self._db.read(f"SELECT {columns} FROM cache GROUP BY kind ORDER BY kind")]
+
+    def prune(self, *, written_before: float | None = None, max_bytes: int | None = None) -> int:
+        """Deletes answers written before a time (seconds since 1970), then the oldest until the values of the rest
+        take at most `max_bytes`; gives their room back to the disk. Returns how many were deleted."""
+        answers = f"kind IN {ANSWERS}"
+        deleted = 0
+        with self._db.writing() as db:
+            if written_before is not None:
+                deleted += db.execute(f"DELETE FROM cache WHERE {answers} AND written < ?", (written_before,)).rowcount
+            if max_bytes is not None:
+                sizes = (
+                    "SELECT kind, key, SUM(LENGTH(value)) OVER (ORDER BY written DESC, kind, key) AS total "
+                    f"FROM cache WHERE {answers}"
+                )
+                too_many = f"SELECT kind, key FROM ({sizes}) WHERE total > ?"
+                deleted += db.execute(f"DELETE FROM cache WHERE (kind, key) IN ({too_many})", (max_bytes,)).rowcount
+        if deleted:
+            self._db.shrink()
+        return deleted
+
+    def cached(self, kinds: Sequence[str] = ANSWERS) -> Iterator[CacheRow]:
+        """The stored answers of these kinds, in the order of their keys; damaged ones too."""
+        for kind in kinds:
+            last = ""
+            while rows := self._db.read(_PAGE, (kind, last, _ROWS_PER_PAGE)):
+                found = [CacheRow(*row) for row in rows]
+                yield from found
+                last = found[-1].key
+
+    def add_cached(self, rows: Sequence[CacheRow]) -> int:
+        """Adds intact rows of another store in one transaction, and returns how many were new.
+
+        A row that is here already stays, unless it is damaged.
+        """
+        here = {kind: self._read(kind, [row.key for row in rows if row.kind == kind]) for kind in ANSWERS}
+        new = [row for row in rows if row.key not in here[row.kind]]
+        self._put(new)
+        return len(new)
+
     def add_run(self, row: RunRow) -> None:
         """Enters a finished Run into the index."""
-        with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(row))
+        self._add_runs([row])
+
+    def remove_run(self, run: str) -> None:
+        """Takes a Run out of the index; Promotions that name it stay."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+    def replace_runs(self, rows: Iterable[RunRow]) -> None:
+        """Makes these the whole index, in one transaction."""
+        self._add_runs(rows, instead=True)
 
     def runs(self) -> list[RunRow]:
         """All Runs of the index, newest first."""
-        with self._errors():
-            return [RunRow(*row) for row in self._db.execute("SELECT * FROM runs ORDER BY created DESC, id DESC")]
+        return [RunRow(*row) for row in self._db.read("SELECT * FROM runs ORDER BY created DESC, id DESC")]
+
+    def alias(self, name: str) -> Alias | None:
+        """The checkpoint that an alias names; None where there is no such alias."""
+        return next((alias for alias in self.aliases() if alias.name == name), None)
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+        return [Alias(*row) for row in self._db.read("SELECT * FROM aliases ORDER BY name")]
+
+    def move_alias(
+        self,
+        name: str,
+        *,
+        fingerprint: str,
+        spec: str,
+        path: str,
+        run: str | None,
+        expected_previous: str | None,
+        override_reason: str | None = None,
+    ) -> Promotion:
+        """Moves (or makes) an alias and enters that into the ledger, in one transaction.
+
+        `expected_previous` is the fingerprint that the decision rests on, None for an alias that is not there yet.
+        Raises HarnessError where the alias names another one by now: two pipelines have promoted at once.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._db.writing() as db:
+            found = db.execute("SELECT fingerprint, spec FROM aliases WHERE name = ?", (name,)).fetchone()
+            previous = found and found[0]
+            if previous != expected_previous:
+                holder = f"names {found[1]} ({found[0][:12]})" if found else "is gone"
+                raise HarnessError(
+                    f"{name}: expected {_short(expected_previous)}, but it {holder} by now; nothing was "
+                    "changed: compare with its present holder and promote again"
+                )
+            moved = (name, fingerprint, spec, path, run, now)
+            db.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?, ?)", moved)
+            entry = (name, fingerprint, spec, run, previous, override_reason, now)
+            number = db.execute("INSERT INTO promotions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", entry).lastrowid
+        return Promotion(number or 0, *entry)
+
+    def promotions(self) -> list[Promotion]:
+        """The ledger, oldest first."""
+        return [Promotion(*row) for row in self._db.read("SELECT * FROM promotions ORDER BY id")]
 
     def close(self) -> None:
-        with self._lock, self._errors():
-            self._db.close()
+        self._db.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -156,76 +266,32 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self) -> None:
-        application = self._pragma("application_id")
-        version = self._pragma("user_version")
-        if application not in (0, _APPLICATION_ID) or (application == 0 and self._has_tables()):
-            raise HarnessError(f"{self.path}: not a harness store; move it away or set HARNESS_RESULTS elsewhere")
-        if version > _SCHEMA:
-            raise HarnessError(
-                f"{self.path}: written by a newer harness (schema {version}, this one knows {_SCHEMA}); "
-                "upgrade alignment-harness"
-            )
-        self._db.execute(f"PRAGMA journal_mode={'DELETE' if _on_network(self.path) else 'WAL'}")
-        self._db.execute("PRAGMA synchronous=FULL")
-        if version < _SCHEMA:
-            self._create()
-
-    def _create(self) -> None:
-        with self._writing() as db:
-            if self._pragma("user_version") == _SCHEMA:  # another process was first
-                return
-            for statement in _TABLES.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version={_SCHEMA}")
-
-    def _read(self, kind: Kind, keys: Sequence[str]) -> dict[str, Any]:
+    def _read(self, kind: str, keys: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             chunk = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(chunk))
-            with self._errors():
-                rows = self._db.execute(
-                    f"SELECT key, value, checksum FROM cache WHERE kind = ? AND key IN ({marks})",
-                    (kind, *chunk),
-                ).fetchall()
-            for key, text, checksum in rows:
+            statement = f"SELECT key, value, checksum FROM cache WHERE kind = ? AND key IN ({marks})"
+            for key, text, checksum in self._db.read(statement, (kind, *chunk)):
                 if checksum == _checksum(kind, key, text):
                     found[key] = json.loads(text)
                 else:
                     log.warning("%s: a cached %s is damaged (checksum); it is computed again", self.path, kind)
         return found
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._errors(), self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has rolled back by itself
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def _put(self, rows: Iterable[CacheRow]) -> None:
+        with self._db.writing() as db:
+            db.executemany("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?, ?)", map(astuple, rows))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            hint = (
-                "free some space and run the same command again"
-                if "full" in str(error)
-                else "move it away to start anew"
-            )
-            raise HarnessError(f"{self.path}: {error}; {hint}") from error
+    def _add_runs(self, rows: Iterable[RunRow], *, instead: bool = False) -> None:
+        with self._db.writing() as db:
+            if instead:
+                db.execute("DELETE FROM runs")
+            db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
 
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _has_tables(self) -> bool:
-        return self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+def _short(fingerprint: str | None) -> str:
+    return fingerprint[:12] if fingerprint else "no such alias"
 
 
 def _encode(value: Any) -> str:
@@ -243,18 +309,3 @@ def _is_finite(value: Any) -> bool:
 
 def _checksum(kind: str, key: str, text: str) -> str:
     return hashlib.sha256("\0".join((kind, key, text)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _on_network(path: Path) -> bool:
-    """Whether the file lies on a network file system, where WAL does not work (known for Linux only)."""
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
-        return False
-    resolved = path.resolve()
-    best, kind = -1, ""
-    for line in mounts.read_text(errors="replace").splitlines():
-        _, point, file_system, *_ = line.split(" ")
-        folder = Path(point.replace("\\040", " "))
-        if resolved.is_relative_to(folder) and len(folder.parts) > best:
-            best, kind = len(folder.parts), file_system
-    return kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse.sshfs")

@@ -33,6 +33,7 @@ sides: baseline→candidate in %; difference: in points, with its 95 % interval;
 shows: the smallest difference that so many documents would show; lost, won:
 documents that score lower, higher; p: McNemar's exact, of no difference"""
 
+_CAUSES_SHOWN = 3
 _FLIPS_SHOWN = 3
 _TAIL = 160
 """Characters of a prompt that are shown: the end of it, where the question is."""
@@ -49,7 +50,7 @@ model does; dim: only warns; the win rate counts with --judge"""
 
 def show_summary(summary: Mapping[str, Any], run: Path, console: Console | None = None) -> None:
     """Prints a Run: what was compared, each gate with its interval, the decision with its reasons, what next."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     sides = f"{_plain(summary['baseline']['spec'])} → {_plain(summary['candidate']['spec'])}"
     console.print(_gate_table(summary["gates"], f"{sides}  ({summary['profile']})"))
     console.print(Text(_LEGEND, "dim"))
@@ -57,12 +58,22 @@ def show_summary(summary: Mapping[str, Any], run: Path, console: Console | None 
         console.print(Text(line, "dim"), soft_wrap=True)
     for line in _sampling_notes(summary):
         console.print(Text(line), soft_wrap=True)
+    for line in judge_notes(summary.get("judge")):
+        console.print(Text(_plain(line)), soft_wrap=True)
     decision = summary["decision"]
     console.print(Text.assemble("Decision: ", (decision.upper(), _STYLE.get(decision, "bold yellow"))))
     for reason in summary["reasons"]:
         console.print(Text(f"  · {_plain(reason)}"), soft_wrap=True)
+    for line in _likely(summary):
+        console.print(Text(line), soft_wrap=True)
     console.print(Text(f"Report: {run / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"Next:   {_next_command(summary, run)}"), soft_wrap=True)
+
+
+def _likely(summary: Mapping[str, Any]) -> list[str]:
+    """The first causes of the diagnosis, a line each."""
+    rows = (summary.get("diagnosis") or [])[:_CAUSES_SHOWN]
+    return [f"Likely: {_plain(row['cause'])}. Try: {_plain(row['fix'])}" for row in rows]
 
 
 def _sampling_notes(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -79,6 +90,26 @@ def _sampling_notes(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {_plain(row['metric'])}: {100 * row['floor']:.1f} ({allowed}{flag})"
 
 
+def judge_notes(judge: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the judge said on the comparison's prompts, and what its calls came to."""
+    found = (judge or {}).get("prompts")
+    if not judge or not found:
+        return
+    counts = ", ".join(f"{found[name]} {name}" for name in ("wins", "losses", "ties", "splits", "unscored"))
+    yield f"Judge {judge['spec']}: {counts}"
+    parts = (("win rate", "win_rate"), ("at equal length", "win_rate_length_adjusted"), ("first shown", "first_share"))
+    shares = [f"{name} {100 * found[key]:.1f} %" for name, key in parts if found.get(key) is not None]
+    r = found.get("length_correlation")
+    yield f"  {', '.join(shares)}" + ("" if r is None else f"; length and score: r = {r:.2f}")
+    yield from (f"  {note}" for note in found["notes"])
+    if found["stopped"]:
+        why = "the gate was decided" if found["stopped"] == "decided" else "the budget was spent"
+        saved = f"{2 * (found['of'] - found['taken'])} of {2 * found['of']} calls saved"
+        yield f"  judged {found['taken']} of {found['of']} prompts: {why}; {saved}"
+    if (spend := judge.get("spend")) and spend["cost"] is not None:
+        yield f"  {spend['attempts']} calls, ${spend['cost']:.2f}"
+
+
 def show_outcome(outcome: "Outcome") -> None:
     """Prints a comparison that has just finished."""
     show_summary(outcome.summary, outcome.run)
@@ -86,7 +117,7 @@ def show_outcome(outcome: "Outcome") -> None:
 
 def show_decisions(outcomes: Mapping[str, "Outcome"]) -> None:
     """Prints one line per named comparison: its decision and where to read why."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print()
     for name, outcome in outcomes.items():
         decision = outcome.summary["decision"]
@@ -99,7 +130,7 @@ def show_decisions(outcomes: Mapping[str, "Outcome"]) -> None:
 
 def show_training(result: "TrainingResult", next_command: str) -> None:
     """Prints what a training did and the command that compares its checkpoint with its start."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("steps", f"{result.steps} in {result.seconds:.1f} s")
     table.add_row("rows", f"{result.rows} used, {result.dropped} dropped, {result.truncated} truncated")
@@ -115,24 +146,27 @@ def show_training(result: "TrainingResult", next_command: str) -> None:
 
 def show_runs(rows: Sequence[RunRow], results: Path) -> None:
     """Prints the index of Runs, newest first."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not rows:
         console.print(f"No Runs in {results} yet; make one with: harness compare BASE CANDIDATE")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("run", "decision", "profile"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("baseline", "candidate"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        decision = Text(row.decision, _STYLE.get(row.decision, "yellow"))
-        table.add_row(row.id, decision, row.profile, _plain(row.baseline), _plain(row.candidate))
-    console.print(table)
+    # One text, not a table: a thousand rows are to take no time.
+    columns = [("run", "decision", "profile", "baseline", "candidate")]
+    columns += [(row.id, row.decision, row.profile, _plain(row.baseline), _plain(row.candidate)) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*columns, strict=True)]
+    listed = Text(no_wrap=True)
+    for cells in columns:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        listed.append(f"{padded[0]}  ").append(padded[1], _STYLE.get(cells[1])).append(
+            f"  {'  '.join(padded[2:])}".rstrip()
+        )
+        listed.append("\n")
+    console.print(listed, end="", soft_wrap=True)
 
 
 def show_plan(planned: "Plan", profile: str, next_command: str, console: Console | None = None) -> None:
     """Prints what each gate of a profile needs and has, whether that is enough, and what next."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("gate", no_wrap=True)
     for heading in ("allows", "flips", "least", "needs", "has", "shows", "passes"):
@@ -152,9 +186,11 @@ def show_plan(planned: "Plan", profile: str, next_command: str, console: Console
 
 def show_tax(tax: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints what `harness tax --json` holds: a table, a few documents that flipped, what next."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     sides = " → ".join(_plain(tax[side]["spec"]) for side in ("baseline", "candidate"))
-    table = Table(title=sides, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=Text(sides), title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.add_column("task", overflow="fold")
     for heading in ("sides", "difference", "shows", "n", "lost", "won", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -169,6 +205,8 @@ def show_tax(tax: Mapping[str, Any], console: Console | None = None) -> None:
         console.print(_flip(flip))
     if (more := len(tax["flips"]) - _FLIPS_SHOWN) > 0:
         console.print(Text(f"… and {more} more that flipped: --json FILE keeps them all", "dim"))
+    written = f"Files:  {_plain(tax['files'])}    (lm-eval's own: results_*.json, samples_*.jsonl)"
+    console.print(Text(written), soft_wrap=True)
     command = shlex.join(["harness", "compare", tax["baseline"]["spec"], tax["candidate"]["spec"]])
     console.print(Text(f"Next:   {_plain(command)}    (gates and a decision)"), soft_wrap=True)
 
@@ -234,7 +272,14 @@ def _uncorrected(gates: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _gate_table(gates: Sequence[Mapping[str, Any]], title: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=Text(_plain(title)),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("gate", no_wrap=True)
     table.add_column("result", no_wrap=True)
     for heading in ("sides", "difference", "shows", "n"):

@@ -1,6 +1,5 @@
 """The alignment tax alone: benchmark tasks answered by both sides, paired per document."""
 
-import gc
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,6 +17,7 @@ from .benchmarks import (
     pair,
     set_shots,
 )
+from .benchmarks.engines import ENGINES, OtherSide, served_side, vllm_side
 from .benchmarks.evaluation import SEED
 from .benchmarks.files import write_lm_eval_files
 from .checkpoints import Checkpoint
@@ -43,6 +43,8 @@ class TaxSettings:
     apply_chat_template: bool = False
     allow_code_execution: bool = False
     prefix_sharing: bool = True
+    engine: str = "transformers"
+    """Of local checkpoints: transformers or vllm."""
     seed: int = SEED
     """Of the documents drawn, of shots and of sampling."""
 
@@ -86,18 +88,19 @@ class Tax:
 
 
 def measure_tax(
-    baseline: Checkpoint, candidate: Checkpoint, settings: TaxSettings, store: Store, *, output: Path | None = None
+    baseline: Checkpoint, candidate: Checkpoint, settings: TaxSettings, store: Store, *, output: Path
 ) -> Tax:
     """Scores both sides on the same documents, shots and prompts.
 
-    `output`: a folder for lm-eval's own result files of each side. A LoRA candidate and its base are one model in
-    memory; two full models are loaded one after the other. Raises UsageError for what cannot be measured so.
+    `output`: a folder for lm-eval's own result files of each side, made if need be. A LoRA candidate and its base are
+    one model in memory; two full models are loaded one after the other. Raises UsageError for what cannot be
+    measured so.
     """
-    if output is not None:
-        _make_folder(output)
+    _check(baseline, candidate, settings)
     tasks = load_tasks(
         settings.tasks, include_path=settings.include_path, allow_code_execution=settings.allow_code_execution
     )
+    _make_folder(output)
     set_shots(tasks, settings.num_fewshot)
     subset = None if settings.limit is None else draw(tasks, settings.limit, settings.seed)
     scores = []
@@ -112,29 +115,50 @@ def measure_tax(
                 subset=subset,
                 apply_chat_template=settings.apply_chat_template,
                 allow_code_execution=settings.allow_code_execution,
-                standard_errors=output is not None,
                 seed=settings.seed,
             )
         scores.append(document_scores(tasks, results))
-        if output is not None:
-            write_lm_eval_files(results, output / name, side, settings.to_json())
+        write_lm_eval_files(results, output / name, side, settings.to_json())
     documents = pair(*scores)
     return Tax(baseline, candidate, settings, tuple(metrics(documents, tasks)), _flips(documents))
 
 
-def _sides(baseline: Checkpoint, candidate: Checkpoint, settings: TaxSettings) -> Iterator[tuple[str, Side]]:
+def _sides(
+    baseline: Checkpoint, candidate: Checkpoint, settings: TaxSettings
+) -> Iterator[tuple[str, Side | OtherSide]]:
     """Both sides in turn; of two full models the first is let go before the second loads: it is asked no more."""
     engine = Engine(dtype=settings.dtype, batch_size=settings.batch_size)
+    one, other = (_side(checkpoint, engine, settings) for checkpoint in (baseline, candidate))
     if settings.apply_chat_template:
-        _check_templates(engine.side(baseline), engine.side(candidate))
-    yield "baseline", engine.side(baseline)
+        _check_templates(one, other)
+    yield "baseline", one
     if candidate.root.fingerprint != baseline.root.fingerprint:
-        engine = Engine(dtype=settings.dtype, batch_size=settings.batch_size)
-        gc.collect()
-    yield "candidate", engine.side(candidate)
+        engine.forget()
+    yield "candidate", other
 
 
-def _check_templates(baseline: Side, candidate: Side) -> None:
+def _side(checkpoint: Checkpoint, engine: Engine, settings: TaxSettings) -> Side | OtherSide:
+    if checkpoint.spec.startswith("openai:"):
+        return served_side(checkpoint, batch_size=settings.batch_size)
+    if settings.engine == "vllm":
+        return vllm_side(checkpoint, dtype=settings.dtype, batch_size=settings.batch_size)
+    return engine.side(checkpoint)
+
+
+def _check(baseline: Checkpoint, candidate: Checkpoint, settings: TaxSettings) -> None:
+    if settings.engine not in ENGINES:
+        raise UsageError(f"--engine {settings.engine}: expected one of {', '.join(ENGINES)}")
+    served = [checkpoint.spec.startswith("openai:") for checkpoint in (baseline, candidate)]
+    if any(served) and not all(served):
+        raise UsageError(
+            f"{baseline.spec}, {candidate.spec}: one is served and one is not; another engine alone moves scores, so "
+            "give both as openai:MODEL@URL or neither"
+        )
+    if any(served) and settings.apply_chat_template:
+        raise UsageError("--apply-chat-template: the template of a served model is not known; leave the option out")
+
+
+def _check_templates(baseline: Side | OtherSide, candidate: Side | OtherSide) -> None:
     for side in (baseline, candidate):
         if not side.tokenizer.chat_template:
             raise UsageError(

@@ -7,6 +7,7 @@ from typing import Any
 from .checkpoints import resolve
 from .errors import UsageError
 from .items import Completion, Message, Prompt
+from .pathologies import Analysis
 from .pathologies.repetition import Repetition
 from .store import Store
 from .trainers.train import TrainingResult, TrainingSettings, is_finished, train
@@ -70,4 +71,4 @@ def continued(settings: TrainingSettings, spec: str) -> TrainingSettings:
 def _repeats(prompt: str, answer: str, *, cut: bool) -> bool:
     asked = Prompt(id="sample", messages=(Message("user", prompt),))
     completion = Completion("sample", asked.content_hash, answer, len(answer.split()), "length" if cut else "eos")
-    return _DETECTOR.check(asked, completion) is not None
+    return _DETECTOR.check(Analysis(asked, completion)) is not None

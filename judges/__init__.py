@@ -1,31 +1,33 @@
 """Pairwise judging: every pair in both orders, by a judge that is measured before it counts.
 
     questions ──► play_both_orders ──► Judge ──► Verdicts ──► PairOutcomes (win, loss, tie, split, unscored)
-    gold pairs ──► audit ──► Audit: admitted or not, and why
+    gold pairs, canaries ──► what the harness audits a judge on
 
 This module stays light (no numpy, no jinja2); backends are imported by name: `judges.local.LocalJudge`.
 """
 
-from .audit import Audit, AuditThresholds, Figures, audit
-from .errors import JudgeDataError
-from .gold import load_gold_pairs
-from .orders import play_both_orders
+from .errors import JudgeCallError, JudgeDataError
+from .gold import load_canaries, load_gold_pairs
+from .orders import constant_responses, play_both_orders
+from .spending import Budget, Price, Spend
 from .verdicts import Game, Judge, PairOutcome, Progress, Question, Turn, Verdict, conversation
 
 __all__ = [
-    "Audit",
-    "AuditThresholds",
-    "Figures",
+    "Budget",
     "Game",
     "Judge",
+    "JudgeCallError",
     "JudgeDataError",
     "PairOutcome",
+    "Price",
     "Progress",
     "Question",
+    "Spend",
     "Turn",
     "Verdict",
-    "audit",
+    "constant_responses",
     "conversation",
+    "load_canaries",
     "load_gold_pairs",
     "play_both_orders",
 ]

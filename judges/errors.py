@@ -1,5 +1,9 @@
-"""What can be wrong with what a judge is given."""
+"""What can be wrong with what a judge is given, and with the server that it is asked on."""
 
 
 class JudgeDataError(ValueError):
     """A file, row or template for a judge is wrong; one line says where, what was expected, what came."""
+
+
+class JudgeCallError(RuntimeError):
+    """A judge's server cannot be used at all: one line with its words. Verdicts that came before are kept."""

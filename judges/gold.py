@@ -1,7 +1,7 @@
 """Labelled pairs: the shipped gold pairs, with an obvious right answer, and a user's own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,21 +9,23 @@ from .errors import JudgeDataError
 from .verdicts import Label, Question, Turn, conversation
 
 GOLD_PAIRS = Path(__file__).parent / "data" / "gold_pairs.jsonl"
+CANARIES = Path(__file__).parent / "data" / "canaries.jsonl"
 LABELS: dict[str, Label] = {"a": "a", "A": "a", "b": "b", "B": "b", "tie": "tie"}
 ROLES = ("system", "user", "assistant")
 
 
 def load_gold_pairs(path: str | Path | None = None) -> tuple[Question, ...]:
-    """Labelled pairs from JSONL: `id, prompt, response_a, response_b, label` and, if wanted, `group`.
+    """Labelled pairs from JSONL: `id, prompt, response_a, response_b, label` and, if wanted, `group` and `votes`.
 
-    `prompt` is text or chat messages; a label may be upper case; other keys are ignored. Without `path`:
-    48 own-written pairs with an obvious right answer in the groups natural and adversarial (there the
-    worse answer is longer, surer of itself or better formatted). Raises JudgeDataError with file and line.
+    `prompt` is text or chat messages; a label may be upper case; `votes` are labels by annotator, a list or an
+    object, null where one did not vote; other keys are ignored. Without `path`: 110 own-written pairs with an obvious
+    right answer in the groups natural and adversarial (there the worse answer is longer, surer of itself, better
+    formatted, or answers a neighbouring question). Raises JudgeDataError with file and line.
     """
     path = Path(path or GOLD_PAIRS)
     first_seen: dict[str, int] = {}
     questions = []
-    for number, row in _rows(path):
+    for number, row in json_rows(path):
         question = _question(row, f"{path}:{number}")
         if question.id in first_seen:
             again = f"{question.id!r} again (first on line {first_seen[question.id]})"
@@ -35,7 +37,16 @@ def load_gold_pairs(path: str | Path | None = None) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+def load_canaries() -> tuple[Question, ...]:
+    """Own-written texts that must not win (response a) against ordinary good answers (response b).
+
+    By group: a null model's constant text that addresses the judge, master keys such as ":", injections.
+    """
+    return load_gold_pairs(CANARIES)
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """The rows of a JSONL file with their line numbers. Raises JudgeDataError with file and line."""
     # Split on "\n" alone: str.splitlines would cut a row at U+2028.
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
@@ -51,12 +62,12 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise JudgeDataError(f"{path}: cannot read labelled pairs: {error.strerror}") from error
+        raise JudgeDataError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise JudgeDataError(f"{path}:{line}: not UTF-8 text ({error.reason}); labelled pairs are JSONL") from error
+        raise JudgeDataError(f"{path}:{line}: not UTF-8 text ({error.reason}); expected JSONL") from error
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,24 +84,40 @@ def _no_constant(name: str) -> NoReturn:
 def _question(row: Any, where: str) -> Question:
     if not isinstance(row, dict):
         raise JudgeDataError(f"{where}: expected an object with id, prompt, response_a, response_b, label")
-    label = row.get("label")
-    if not isinstance(label, str) or label not in LABELS:
-        raise JudgeDataError(f"{where}: 'label' must be a, b or tie, got {_shown(label)}")
     return Question(
         id=_string(row, "id", where),
         conversation=_turns(row.get("prompt"), where),
         response_a=_string(row, "response_a", where, empty=True),
         response_b=_string(row, "response_b", where, empty=True),
-        label=LABELS[label],
+        label=read_label(row, "label", where),
         group=_string(row, "group", where, empty=True) if "group" in row else "",
+        votes=_votes(row, where),
     )
+
+
+def read_label(row: Mapping[str, Any], key: str, where: str) -> Label:
+    """A label, in either case. Raises JudgeDataError."""
+    label = row.get(key)
+    if not isinstance(label, str) or label not in LABELS:
+        raise JudgeDataError(f"{where}: '{key}' must be a, b or tie, got {shown(label)}")
+    return LABELS[label]
+
+
+def _votes(row: Mapping[str, Any], where: str) -> tuple[tuple[str, Label], ...]:
+    votes = row.get("votes") or {}
+    by_name = {str(number): vote for number, vote in enumerate(votes, 1)} if isinstance(votes, list) else votes
+    known = (*LABELS, None)
+    if not isinstance(by_name, dict) or not all(isinstance(v, str | None) and v in known for v in by_name.values()):
+        kind = "a list of a, b, tie or null, or an object with one for each annotator"
+        raise JudgeDataError(f"{where}: 'votes' must be {kind}, got {shown(votes)}")
+    return tuple((name, LABELS[vote]) for name, vote in by_name.items() if vote is not None)
 
 
 def _string(row: dict[str, Any], key: str, where: str, *, empty: bool = False) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not (value or empty):
         kind = "a string" if empty else "a non-empty string"
-        raise JudgeDataError(f"{where}: '{key}' must be {kind}, got {_shown(value)}")
+        raise JudgeDataError(f"{where}: '{key}' must be {kind}, got {shown(value)}")
     return value
 
 
@@ -98,7 +125,7 @@ def _turns(prompt: Any, where: str) -> tuple[Turn, ...]:
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     if not (isinstance(messages, list) and messages and all(map(_is_message, messages))):
         kind = "a non-empty string or a list of messages (role, content)"
-        raise JudgeDataError(f"{where}: 'prompt' must be {kind}, got {_shown(prompt)}")
+        raise JudgeDataError(f"{where}: 'prompt' must be {kind}, got {shown(prompt)}")
     return conversation(messages)
 
 
@@ -111,6 +138,7 @@ def _is_message(value: Any) -> bool:
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in a message: its JSON, cut short."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from numpy import float64
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ class OptionScorer(Protocol):
     @property
     def name(self) -> str:
         """The checkpoint's spec."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides its numbers, e.g. fingerprint and dtype; JSON."""
 
     def option_log_probs(
         self,
@@ -41,21 +45,29 @@ class LocalJudge:
         self.prompt = prompt or load_prompt()
         self._model = model
 
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides the verdicts: the model and the prompt."""
+        return {"provider": "local", "model": dict(self._model.identity), "prompt": self.prompt.digest}
+
     def judge(self, games: Sequence[Game], *, progress: Progress | None = None) -> list[Verdict]:
         """One Verdict a game: the larger of A and B; equal is a tie, not finite is unscored."""
-        conversations = [[{"role": "user", "content": self.prompt.render(game)}] for game in games]
+        conversations = [[{"role": "user", "content": text}] for text in self.prompt.render_all(games)]
         scores = self._model.option_log_probs(conversations, OPTIONS, progress=progress)
         expected = (len(games), len(OPTIONS))
         if scores.shape != expected:
             raise RuntimeError(f"{self.name}: option_log_probs must return {expected}, got {scores.shape}")
-        return [_verdict(game, float(row[0]), float(row[1])) for game, row in zip(games, scores, strict=True)]
+        return [
+            preferred(game, first, second, said=f"log p(A) = {first:.4f}, log p(B) = {second:.4f}")
+            for game, (first, second) in zip(games, scores.tolist(), strict=True)
+        ]
 
 
-def _verdict(game: Game, first: float, second: float) -> Verdict:
-    raw = f"log p(A) = {first:.4f}, log p(B) = {second:.4f}"
+def preferred(game: Game, first: float, second: float, *, said: str) -> Verdict:
+    """The Verdict for the larger of two numbers whose difference is in logits; equal is a tie, not finite unscored."""
     if not (math.isfinite(first) and math.isfinite(second)):
-        return Verdict.of(game, "unscored", reason="the model gave a log-probability that is not finite", raw=raw)
+        return Verdict.of(game, "unscored", reason="the model gave a number that is not finite", raw=said)
     if first == second:
-        return Verdict.of(game, "tie", confidence=0.5, raw=raw)
+        return Verdict.of(game, "tie", confidence=0.5, raw=said)
     confidence = 1 / (1 + math.exp(-abs(first - second)))
-    return Verdict.of(game, "first" if first > second else "second", confidence=confidence, raw=raw)
+    return Verdict.of(game, "first" if first > second else "second", confidence=confidence, raw=said)

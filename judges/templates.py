@@ -2,60 +2,73 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from jinja2 import BaseLoader, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from .errors import JudgeDataError
-from .verdicts import Game, Question
+from .sandbox import render, render_apart
+from .verdicts import Game, Question, Turn
 
 PROMPTS = Path(__file__).parent / "prompts"
-# Plain text for a model, not HTML: escaping would change what is judged. The empty loader finds no file
-# to include or import.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    loader=BaseLoader(), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
 
 
 @dataclass(frozen=True)
 class JudgePrompt:
     """A judge's prompt; `name` carries the version, for the wording decides the verdicts.
 
-    The source sees `conversation` (Turns with role and content), `first`, `second` and `marker`.
+    The source sees `conversation` (turns with role and content), `first`, `second`, `reference` (text or none) and
+    `marker`.
     """
 
     name: str
     source: str
+    shipped: bool = False
+    """One of ours, which needs no process of its own."""
 
-    @cached_property
-    def _template(self) -> Template:
-        try:
-            return _ENVIRONMENT.from_string(self.source)
-        except TemplateError as error:
-            raise JudgeDataError(f"judge prompt {self.name}: not a valid template: {error}") from error
+    @property
+    def digest(self) -> str:
+        """Name and wording, for keys."""
+        return f"{self.name} {hashlib.sha256(self.source.encode('utf-8')).hexdigest()[:16]}"
 
     def render(self, game: Game) -> str:
-        """The text for one call. Values are substituted once: template code inside a response stays text.
+        """The text for one call; see `render_all`."""
+        return self.render_all([game])[0]
 
-        Raises JudgeDataError for a wrong template: syntax, an undefined variable, a way out of the sandbox.
+    def render_all(self, games: Sequence[Game]) -> list[str]:
+        """The texts for so many calls. Values are substituted once: template code inside a response stays text.
+
+        Raises JudgeDataError for a wrong template: syntax, an undefined variable, a way out of the sandbox, no end.
         """
+        contexts = [_context(game) for game in games]
         try:
-            return self._template.render(
-                conversation=game.question.conversation,
-                first=game.first,
-                second=game.second,
-                marker=marker(game.question),
-            )
+            return render(self.source, contexts) if self.shipped else render_apart(self.source, contexts)
         except TemplateError as error:
-            raise JudgeDataError(f"judge prompt {self.name}: {error}") from error
+            raise JudgeDataError(f"judge prompt {self.name}: {' '.join(str(error).split())}") from None
 
 
 def load_prompt(name: str = "pairwise_v1") -> JudgePrompt:
-    """A shipped prompt by name; pairwise_v1 asks for one letter, A or B."""
-    return JudgePrompt(name, (PROMPTS / f"{name}.j2").read_text(encoding="utf-8"))
+    """A shipped prompt by name: pairwise_v1 asks for one letter, verdict_v1 for reasoning, verdict and confidence."""
+    return JudgePrompt(name, (PROMPTS / f"{name}.j2").read_text(encoding="utf-8"), shipped=True)
+
+
+def read_prompt(path: str | Path) -> JudgePrompt:
+    """The user's own prompt. Raises JudgeDataError where it cannot be read, fails, or does not show both answers."""
+    try:
+        prompt = JudgePrompt(str(path), Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise JudgeDataError(f"judge prompt {path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise JudgeDataError(f"judge prompt {path}: not UTF-8 text ({error.reason})") from None
+    probe = Question("probe", (Turn("user", "the request"),), "the one answer", "the other answer")
+    text = prompt.render(Game(probe, "ab"))
+    for said, variable in (("the one answer", "first"), ("the other answer", "second")):
+        if said not in text:
+            raise JudgeDataError(f"judge prompt {path}: does not show an answer; write {{{{ {variable} }}}}")
+    return prompt
 
 
 def marker(question: Question) -> str:
@@ -64,5 +77,16 @@ def marker(question: Question) -> str:
     They are a digest of everything between the fences, so no response can contain its own marker.
     """
     turns = [[turn.role, turn.content] for turn in question.conversation]
-    content = json.dumps([turns, sorted((question.response_a, question.response_b))])
+    fenced = [turns, sorted((question.response_a, question.response_b))]
+    content = json.dumps(fenced if question.reference is None else [*fenced, question.reference])
     return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
+
+
+def _context(game: Game) -> dict[str, Any]:
+    return {
+        "conversation": [asdict(turn) for turn in game.question.conversation],
+        "first": game.first,
+        "second": game.second,
+        "reference": game.question.reference,
+        "marker": marker(game.question),
+    }

@@ -41,6 +41,10 @@ class Question:
     label: Label | None = None
     """The right answer, where it is known."""
     group: str = ""
+    reference: str | None = None
+    """A right answer that the judge is shown, where there is one."""
+    votes: tuple[tuple[str, Label], ...] = ()
+    """What each annotator said, by name, where that is known."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,15 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def short_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judges are audited on a few labelled pairs and no canaries."""
+    from harness.judges import load_gold_pairs
+
+    monkeypatch.setattr("harness.verdicts.audit.load_gold_pairs", lambda: load_gold_pairs()[:16])
+    monkeypatch.setattr("harness.verdicts.audit.load_canaries", lambda: ())
+
+
+@pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty HARNESS_CACHE."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))

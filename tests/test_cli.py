@@ -42,9 +42,19 @@ def test_a_run_holds_everything_and_a_second_one_asks_nothing(
     assert first["cache"]["misses"] > 0 and second["cache"]["misses"] == 0
     assert first["estimates"] == second["estimates"] and first["gates"] == second["gates"]
     folder = workplace / "results" / first["run"]
-    names = {"run.json", "completions.jsonl", "findings.jsonl", "verdicts.jsonl", "benchmarks.jsonl", "pairs.jsonl"}
-    assert {file.name for file in folder.iterdir()} == names | {"report.html", "junit.xml"}
+    names = {
+        "run.json",
+        "completions.jsonl",
+        "findings.jsonl",
+        "verdicts.jsonl",
+        "benchmarks.jsonl",
+        "pairs.jsonl",
+        "probes.jsonl",
+    }
+    assert {file.name for file in folder.iterdir()} == names | {"report.html", "junit.xml", "lm_eval"}
     assert json.loads((folder / "run.json").read_text())["candidate"]["fingerprint"] != first["baseline"]["fingerprint"]
+    written = sorted(file.parts[-3] for file in (folder / "lm_eval").glob("*/*/results_*.json"))
+    assert written == ["baseline", "candidate"]
     assert len((folder / "completions.jsonl").read_text().split("\n")) == 2 * 6 + 1
     assert not [file for file in (workplace / "results").iterdir() if file.name.startswith(".")]
 
@@ -61,6 +71,7 @@ def test_runs_are_listed_and_shown(workplace: Path, tiny_model: Path, capsys: py
     assert run(["runs", "show", "nothing"]) == ExitCode.USAGE
 
 
+@pytest.mark.usefixtures("short_audit")
 def test_a_judge_that_fails_its_audit_is_asked_nothing_more(
     workplace: Path, tiny_model: Path, other_tiny_model: Path
 ) -> None:
@@ -97,7 +108,12 @@ def test_training_makes_what_compare_reads(workplace: Path, tiny_model: Path) ->
         (["compare", "{tiny}", "{tiny}", "--pairs", "torn.jsonl"], r"torn\.jsonl:"),
         (["compare", "{tiny}", "{tiny}", "--gates", "wrong.toml"], r"wrong\.toml.*tolerence"),
         (["compare", "{tiny}", "{tiny}", "--profile", "huge"], r"huge"),
-        (["compare", "{tiny}", "{tiny}", "--judge", "gpt"], r"--judge gpt: expected local:CHECKPOINT"),
+        (["compare", "{tiny}", "{tiny}", "--judge", "gpt"], r"--judge gpt: expected openai:MODEL"),
+        (["compare", "{tiny}", "{tiny}", "--audit", "maybe"], r"--audit.*maybe"),
+        (["compare", "{tiny}", "{tiny}", "--max-judge-calls", "-1"], r"--max-judge-calls -1"),
+        (["judge", "audit", "gpt"], r"gpt: expected openai:MODEL"),
+        (["judge", "audit", "local:{tiny}", "--pairs", "torn.jsonl"], r"torn\.jsonl:1"),
+        (["judge", "stats", "torn.jsonl"], r"torn\.jsonl:1"),
         (["compare", "{tiny}", "{tiny}", "--dtype", "int3"], r"--dtype int3"),
         (["compare", "{tiny}"], r"candidate"),
         (["compare", "{tiny}", "{tiny}", "--nonsense"], r"--nonsense"),

@@ -195,3 +195,16 @@ def test_a_prompt_longer_than_the_context_is_refused(tiny_model: Path) -> None:
 def test_dtype_is_what_the_hardware_computes_in() -> None:
     assert pick_dtype("float32", "cpu") == "float32"
     assert pick_dtype("auto", "cpu") == ("bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32")
+
+
+@pytest.mark.parametrize(("free", "kept"), [(1e12, 2), (1e3, 1)])
+def test_a_second_model_takes_the_first_ones_place_where_memory_is_short(
+    tiny_model: Path, other_tiny_model: Path, monkeypatch: pytest.MonkeyPatch, free: float, kept: int
+) -> None:
+    monkeypatch.setattr("harness.engine._free_memory", lambda _device: free)
+    engine = Engine(dtype="float32")
+    one, other = (engine.side(resolve(str(path))) for path in (tiny_model, other_tiny_model))
+    first = one.generate(PROMPTS, SHORT)
+    assert other.generate(PROMPTS, SHORT) != first
+    assert len(engine._models) == kept
+    assert one.generate(PROMPTS, SHORT) == first

@@ -25,9 +25,9 @@ def test_smoke_is_large_enough(workplace: Path, capsys: pytest.CaptureFixture[st
     assert max(map(len, table)) <= 80 and "…" not in shown
     planned = json.loads((workplace / "plan.json").read_text())
     rows = {row["metric"]: row for row in planned["gates"]}
-    assert (planned["schema"], planned["profile"], planned["enough"], planned["together"]) == (1, "smoke", True, 6)
+    assert (planned["schema"], planned["profile"], planned["enough"], planned["together"]) == (1, "smoke", True, 9)
     assert rows["pathology.*"]["available"] == 120 and rows["pathology.*"]["covers"] == 5
-    assert rows["tax.pooled"]["available"] == 486 and rows["preference.pair_accuracy"]["available"] == 80
+    assert rows["tax.pooled"]["available"] == 1015 and rows["preference.pair_accuracy"]["available"] == 80
     assert planned["probability"] >= 0.8 and planned["next"] == "harness compare BASE CANDIDATE"
 
 
@@ -54,7 +54,7 @@ def test_more_flips_need_more_items(workplace: Path) -> None:
 def test_a_users_gates_are_planned_too(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workplace / "gates.toml").write_text(
         '[gates."pathology.degeneration"]\nkind = "bound"\ntolerance = 0.01\nmin_n = 60\n'
-        '[gates."pathology.sycophanzy"]\ntolerance = 0.1\n[gates."probe.*"]\nkind = "required"\n'
+        '[gates."pathology.sycophanzy"]\ntolerance = 0.1\n[gates."probe.mine"]\nkind = "required"\n'
         '[gates."tax.pooled"]\nrelative_tolerance = 0.1\n'
     )
     assert run(["plan", "--gates", "gates.toml"]) == 0

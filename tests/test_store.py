@@ -1,14 +1,12 @@
 import json
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HarnessError
-from harness.store import RunRow, Store
+from harness.store import Promotion, RunRow, Store
 
 
 def test_what_was_put_comes_back_in_a_new_process_like_store(tmp_path: Path) -> None:
@@ -96,29 +94,10 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from harness.store import Store
-with Store(Path(sys.argv[1])) as store:
-    for i in range(100):
-        store.put_many("completion", {f"{sys.argv[2]}-{i}": i})
-"""
-
-
-def test_eight_writers_lose_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    workers = [subprocess.Popen([*command, str(worker)]) for worker in range(8)]
-    assert [worker.wait() for worker in workers] == [0] * 8
-    db = sqlite3.connect(tmp_path / "harness.sqlite")
-    assert db.execute("SELECT count(*) FROM cache").fetchone() == (800,)
-    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
 def test_a_full_disk_is_one_line_and_earlier_rows_stay(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.put_many("completion", {"early": 1})
-        store._db.execute("PRAGMA max_page_count=1")  # SQLite then answers as on a full disk
+        store._db._connection.execute("PRAGMA max_page_count=1")  # SQLite then answers as on a full disk
         with pytest.raises(HarnessError, match="full; free some space"):
             store.put_many("completion", {str(i): "x" * 5000 for i in range(100)})
         assert store.get_many("completion", ["early"]) == {"early": 1}
@@ -139,3 +118,60 @@ def test_cached_text_is_ascii_json(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "harness.sqlite")
     ((text,),) = db.execute("SELECT value FROM cache").fetchall()
     assert text.isascii() and json.loads(text) == "é"
+
+
+def moved(store: Store, name: str, fingerprint: str, expected: str | None, why: str | None = None) -> Promotion:
+    return store.move_alias(
+        name, fingerprint=fingerprint, spec=f"out/{fingerprint}", path=f"/models/{fingerprint}", run="r1",
+        expected_previous=expected, override_reason=why,
+    )  # fmt: skip
+
+
+def test_an_alias_moves_with_an_entry_in_the_ledger(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        assert store.alias("champion") is None
+        moved(store, "champion", "aaa", None)
+        second = moved(store, "champion", "bbb", "aaa", "an incident")
+        moved(store, "anchor", "aaa", None)
+        champion = store.alias("champion")
+        assert champion and (champion.fingerprint, champion.path, champion.run) == ("bbb", "/models/bbb", "r1")
+        assert [alias.name for alias in store.aliases()] == ["anchor", "champion"]
+        ledger = [(p.alias, p.fingerprint, p.previous_fingerprint, p.override_reason) for p in store.promotions()]
+        assert ledger == [
+            ("champion", "aaa", None, None), ("champion", "bbb", "aaa", "an incident"), ("anchor", "aaa", None, None),
+        ]  # fmt: skip
+        assert store.promotions()[1] == second
+
+
+@pytest.mark.parametrize(("expected", "message"), [("aaa", "names out/bbb"), (None, "expected no such alias")])
+def test_of_two_promotions_at_once_the_second_is_told(tmp_path: Path, expected: str | None, message: str) -> None:
+    with Store(tmp_path) as one, Store(tmp_path) as other:
+        moved(one, "champion", "aaa", None)
+        moved(one, "champion", "bbb", "aaa")
+        with pytest.raises(HarnessError, match=rf"champion: .*{message}.*nothing was changed"):
+            moved(other, "champion", "ccc", expected)
+        champion = other.alias("champion")
+        assert champion and champion.fingerprint == "bbb" and len(other.promotions()) == 2
+
+
+def test_an_alias_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, pytest.raises(HarnessError, match="it is gone by now"):
+        moved(store, "champion", "aaa", "zzz")
+
+
+def test_pruning_takes_the_old_then_the_oldest_and_never_what_was_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path) as store:
+        for day in range(5):
+            monkeypatch.setattr("harness.store.time.time", lambda day=day: 86_400.0 * day)
+            store.put_many("completion", {f"day {day}": "x" * 98})  # 100 bytes of JSON
+        monkeypatch.setattr("harness.store.time.time", lambda: 0.0)
+        store.put_many("judge_spend", {"account": {"attempts": 3, "cost": 0.1}})
+        assert store.prune(written_before=86_400.0 * 2) == 2
+        assert store.prune(max_bytes=250) == 1
+        assert set(store.get_many("completion", [f"day {day}" for day in range(5)])) == {"day 3", "day 4"}
+        assert store.get_many("judge_spend", ["account"])["account"]["attempts"] == 3
+        kinds = {stats.kind: stats for stats in store.cache_stats()}
+        assert (kinds["completion"].rows, kinds["completion"].bytes) == (2, 200)
+        assert (kinds["completion"].oldest, kinds["completion"].newest) == (86_400 * 3, 86_400 * 4)

@@ -36,6 +36,17 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def lm_eval_files(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One side's results and samples, found and read as lm-eval's own tools do."""
+    from lm_eval.utils import get_latest_filename, get_results_filenames, get_sample_results_filenames, make_table
+
+    names = [str(file) for file in folder.glob("*/*")]
+    results = json.loads(Path(get_latest_filename(get_results_filenames(names))).read_text())
+    assert "my_colours" in make_table(results)
+    (samples,) = (name for name in get_sample_results_filenames(names) if "my_colours" in name)
+    return results, [json.loads(line) for line in Path(samples).read_text().strip().split("\n")]
+
+
 def tax(*arguments: str | Path, tasks: str = "my_colours", code: int = 0) -> dict[str, Any]:
     """Runs the command in float32; the JSON that it wrote."""
     words = ["tax", *map(str, arguments), "--tasks", tasks, "--include-path", "mine", "--dtype", "float32"]
@@ -60,17 +71,18 @@ def test_an_adapter_against_its_base(
     assert "my_colours acc" in shown.out and flip["prompt"] in shown.out
     assert "Next:" in shown.out and "benchmarks, baseline" in shown.err
     for side, share in (("baseline", row["baseline"]), ("candidate", row["candidate"])):
-        (written,) = (mine / "files" / side).glob("*/results_*.json")
-        scores = json.loads(written.read_text())["results"]["my_colours"]
+        results, samples = lm_eval_files(mine / "files" / side)
+        scores = results["results"]["my_colours"]
         assert scores["acc,none"] == pytest.approx(share) and scores["acc_stderr,none"] > 0
-        (samples,) = (mine / "files" / side).glob("*/samples_my_colours_*.jsonl")
-        assert len(samples.read_text().strip().split("\n")) == 24
+        assert [len(samples), sum(sample["acc"] for sample in samples)] == [24, pytest.approx(24 * share)]
+        assert results["config"]["model_args"]["dtype"] == "float32"
 
 
 def test_a_second_run_asks_nothing_and_a_further_task_only_itself(mine: Path, tiny_model: Path) -> None:
     assert mine.exists()
     first = tax(tiny_model, tiny_model)
     assert (first["cache"]["hits"], first["cache"]["misses"]) == (72, 72)  # both sides are the same
+    assert {side.name for side in Path(first["files"]).iterdir()} == {"baseline", "candidate"}
     assert tax(tiny_model, tiny_model)["cache"] == {"hits": 144, "misses": 0}
     (mine / "mine/few.jsonl").write_text('{"q": "New is", "options": ["red", "x"], "key": 1}\n')
     assert tax(tiny_model, tiny_model, tasks="my_colours,my_few")["cache"]["misses"] == 2

@@ -14,7 +14,8 @@ Labelled completions (KTO), and demonstrations (SFT):
     {"prompt": "The sky is", "completion": " blue."}
     {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]}
 
-Wherever a string stands, a list of messages may stand, in a whole row alike.
+Wherever a string stands, a list of messages may stand, in a whole row alike. Pairs exported in ShareGPT's or Alpaca's
+form are read too: see `exports`.
 """
 
 import math
@@ -25,6 +26,7 @@ from itertools import takewhile
 from typing import Any
 
 from .errors import DataError
+from .exports import as_trl
 from .jsonl import type_name
 
 
@@ -60,6 +62,7 @@ def holds_pair(value: Values) -> bool:
 
 def as_pair(value: Values, where: str) -> tuple[Text, Text, Text]:
     """Prompt, chosen and rejected of a preference pair. Raises DataError."""
+    value = as_trl(value, where)
     _require(value, _PAIR, where)
     chosen, rejected = (_text(value, side, where) for side in ("chosen", "rejected"))
     if chosen == rejected:
@@ -195,7 +198,7 @@ def _check_alike(where: str, **sides: Text) -> None:
 def _text(value: Values, side: str, where: str) -> Text:
     content = value.get(side)
     if isinstance(content, str) and content.strip():
-        return _encodable(content, f"{where}: {side!r}")
+        return encodable(content, f"{where}: {side!r}")
     if isinstance(content, list) and content:
         return _messages(content, f"{where}: {side!r}")
     got = "nothing" if side not in value else "an empty one" if content in ([], "") else type_name(content)
@@ -216,10 +219,11 @@ def _message(item: Any, where: str) -> Message:
             raise DataError(f"{where}: {key!r} must be a string, got {got}")
     if extra := [key for key, value in item.items() if key not in ("role", "content") and value]:
         raise DataError(f"{where}: only 'role' and 'content' are supported, got {extra[0]!r}")
-    return Message(item["role"], _encodable(item["content"], where))
+    return Message(item["role"], encodable(item["content"], where))
 
 
-def _encodable(text: str, where: str) -> str:
+def encodable(text: str, where: str) -> str:
+    """`text` if a tokenizer takes it. Raises DataError, which begins with `where`, for half a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -232,13 +232,20 @@ class _SwiGLU(torch.autograd.Function):
 
 
 @contextmanager
-def fused_layers(model: Module) -> Iterator[None]:
+def fused_layers(model: Module, *, onednn: bool = True) -> Iterator[None]:
     """Within, the layers of `model` run by the operations above, wherever these do the same.
 
-    Layers with active dropout, other adapters and other kinds of layers keep their own forward.
+    Layers with active dropout, other adapters and other kinds of layers keep their own forward. Without `onednn`,
+    all products are torch's own, rounded as without this function.
     """
-    with _forwards([(layer, forward) for layer in model.modules() if (forward := _faster(layer)) is not None]):
+    found = [(layer, _faster(layer)) for layer in model.modules() if onednn or not _multiplies_by_onednn(layer)]
+    with _forwards([(layer, forward) for layer, forward in found if forward is not None]):
         yield
+
+
+def _multiplies_by_onednn(layer: Any) -> bool:
+    base = getattr(layer, "base_layer", layer)
+    return type(base) is Linear and _by_onednn(base.weight)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The one reader of JSON Lines files: strict, streaming, with `file:line` errors."""
+"""The one reader of JSON Lines files: strict, streaming, with `file:line` errors; and of JSON files with one list."""
 
 import json
 import math
@@ -41,6 +41,29 @@ def read_jsonl(path: str | Path) -> Iterator[Row]:
         raise DataError(f"{path}:1: must hold one JSON object per line, got an empty file")
 
 
+def read_json_list(path: Path) -> Iterator[Row]:
+    """Yield the objects of a file that holds one JSON list, as exports do; as strict as `read_jsonl`.
+
+    Raises DataError for the file, or for an item that is no object.
+    """
+    text = _text(path.read_bytes().removeprefix(_BOM), f"{path}:1")
+    items = _parsed(text, f"{path}:1")
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, dict):
+            raise DataError(f"{path} row {number}: must be a JSON object, got {type_name(item)}")
+        yield Row(number, item)
+
+
+def holds_list(path: Path) -> bool:
+    """Whether a readable file begins like a JSON list of objects, and is no JSON Lines file."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096).removeprefix(_BOM).split()
+    except OSError:
+        return False
+    return b"".join(head).startswith(b"[{")
+
+
 def _text(line: bytes, where: str) -> str:
     try:
         return line.decode("utf-8").strip(" \t\r\n")
@@ -50,18 +73,23 @@ def _text(line: bytes, where: str) -> str:
 
 
 def _object(text: str, where: str, *, torn: bool) -> dict[str, Any]:
+    value = _parsed(text, where, torn=torn)
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: must be a JSON object, got {type_name(value)}")
+    return value
+
+
+def _parsed(text: str, where: str, *, torn: bool = False) -> Any:
     try:
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_not_finite, parse_float=_finite_float)
+        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_not_finite, parse_float=_finite_float)
     except RecursionError:
         raise DataError(f"{where}: JSON is nested too deeply; one flat object per line is expected") from None
     except json.JSONDecodeError as error:
         hint = "; the last line seems to be cut off, complete or delete it" if torn else ""
-        raise DataError(f"{where}: not valid JSON ({error.msg}, column {error.colno}){hint}") from None
+        at = where if error.lineno == 1 else f"{where.rpartition(':')[0]}:{error.lineno}"
+        raise DataError(f"{at}: not valid JSON ({error.msg}, column {error.colno}){hint}") from None
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a JSON object, got {type_name(value)}")
-    return value
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

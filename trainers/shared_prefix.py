@@ -28,8 +28,6 @@ ATTENTION = "shared_prefix"
 
 _SHORT = 512
 """Up to here plain matrix products beat the CPU's bfloat16 flash kernel (2 to 4 times, both passes)."""
-_PADDING = 1.1
-"""Work that padding may add where one call takes the place of many: 9 heads by themselves leave one of 2 cores idle."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def pack(rows: Sequence[EncodedRow]) -> Batch:
 
 @contextmanager
 def shared_prefix_attention(model: Any) -> Iterator[None]:
-    """Within, `model` takes packed rows, and only those; backward passes belong inside too.
+    """Within, `model` takes packed rows, and sequences padded on the right; backward passes belong inside too.
 
     Raises TrainingError for an architecture that cannot take them.
     """
@@ -93,15 +91,13 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """Attention over a packed row: query `[1, heads, T, d]` -> `[1, T, heads, d]`.
 
-    Dropout is left out, as the reference has none. No mask function is registered under our name, so
-    that transformers builds no mask and hands over None.
+    Without `spans` over sequences `[S, heads, T, d]` that are padded on the right. Dropout is left out, as the
+    reference has none. No mask function is registered under our name, so that transformers hands over None.
     """
-    if spans is None:
-        raise TrainingError("packed rows only: its layers do not hand 'spans' on to their attention")
     if softcap is not None:
         raise TrainingError("its attention logits are capped")
-    if not sliding_window and not _by_matmul(query, max(map(_longest, spans))) and _alike(spans):
-        return _attend_together(query, key, value, spans, scaling).transpose(1, 2), None
+    if spans is None:
+        return _attend(query, key, value, scaling, sliding_window).transpose(1, 2), None
     # One split and one cat over the row: slices would each cost the backward pass a zeroed copy of it.
     # The first response stands behind its prompt already, and the two are one causal stretch.
     sizes = [size for span in spans for size in (span.prompt + span.responses[0], *span.responses[1:])]
@@ -116,63 +112,13 @@ def _attention(
     return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
-def _alike(spans: tuple[Span, ...]) -> bool:
-    """Whether the sequences of all responses, padded to one length, attend to hardly more than `_attend` would."""
-    one_by_one = 0
-    for span in spans:
-        one_by_one += (span.prompt + span.responses[0]) ** 2
-        for rows in span.responses[1:]:
-            columns = span.prompt + rows
-            one_by_one += rows * columns if _is_short(rows, columns) else columns**2
-    lengths = [span.prompt + response for span in spans for response in span.responses]
-    return len(lengths) * max(lengths) ** 2 <= _PADDING * one_by_one
-
-
-def _longest(span: Span) -> int:
-    return span.prompt + max(span.responses)
-
-
-def _by_matmul(query: Tensor, columns: int) -> bool:
-    return query.device.type == "cpu" and query.dtype == torch.bfloat16 and columns <= _SHORT
-
-
-def _is_short(rows: int, columns: int) -> bool:
-    """Whether a mask over the rows costs less than a square of which some rows are not asked for."""
-    return 2 * rows < columns
-
-
-def _attend_together(query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...], scale: float | None) -> Tensor:
-    """The same in one call, which divides the work evenly among processors: `[1, heads, T, d]`.
-
-    Each response is a sequence of its own, with a copy of its prompt before it.
-    """
-    longest = max(map(_longest, spans))
-
-    def sequences(tensor: Tensor) -> Tensor:
-        parts = iter(torch.split(tensor, [n for span in spans for n in (span.prompt, *span.responses)], dim=2))
-        rows = []
-        for span in spans:
-            prompt = next(parts)
-            rows += [torch.cat([prompt, next(parts)], dim=2) for _ in span.responses]
-        return torch.cat([pad(row, (0, 0, 0, longest - row.shape[2])) for row in rows])
-
-    q, k, v = map(sequences, (query, key, value))
-    results = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
-    kept, rows = [], iter(results.unbind())
-    for span in spans:
-        for number, response in enumerate(span.responses):
-            start = span.prompt if number else 0
-            kept.append(next(rows)[:, start : span.prompt + response])
-    return torch.cat(kept, dim=1)[None]
-
-
 def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None, window: int | None) -> Tensor:
-    """Causal attention of the last tokens: query `[1, heads, rows, d]`, key and value `[1, heads, columns, d]`."""
+    """Causal attention of the last tokens: query `[S, heads, rows, d]`, key and value `[S, groups, columns, d]`."""
     rows, columns = query.shape[2], key.shape[2]
-    if _by_matmul(query, columns):
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and columns <= _SHORT:
         return _attend_by_matmul(query, key, value, scale, window)
     grouped = query.shape[1] != key.shape[1]
-    if (window and window < columns) or _is_short(rows, columns):
+    if (window and window < columns) or 2 * rows < columns:
         mask = _hidden(rows, columns, window, query.dtype, query.device)
         return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped)
     # The kernels pass over what is hidden only in a square: empty queries for the prompt then cost less than a mask.
@@ -183,12 +129,12 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None, wind
 
 
 def _attend_by_matmul(query: Tensor, key: Tensor, value: Tensor, scale: float | None, window: int | None) -> Tensor:
-    _, heads, rows, size = query.shape
-    groups = (key.shape[1], heads // key.shape[1] * rows)
+    count, heads, rows, size = query.shape
+    groups = (count, key.shape[1], heads // key.shape[1] * rows)
     scaled = query * (size**-0.5 if scale is None else scale)
-    scores = (scaled.reshape(*groups, size) @ key[0].transpose(1, 2)).view(heads, rows, -1)
+    scores = (scaled.reshape(*groups, size) @ key.transpose(2, 3)).view(count, heads, rows, -1)
     weights = (scores + _hidden(rows, key.shape[2], window, query.dtype, query.device)).softmax(-1)
-    return (weights.view(*groups, -1) @ value[0]).view(1, heads, rows, value.shape[3])
+    return (weights.view(*groups, -1) @ value).view(count, heads, rows, value.shape[3])
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Rows of data by source: JSON Lines or Parquet file, a folder saved by `datasets`, a data set of the hub."""
+"""Rows of data by source: JSON Lines, JSON or Parquet file, a folder saved by `datasets`, a data set of the hub."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .jsonl import Row, read_jsonl
+from .jsonl import Row, holds_list, read_json_list, read_jsonl
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _FILE_ENDINGS = {".jsonl", ".json", ".ndjson", ".txt", ".csv", ".tsv", ".gz", ".zip", ".zst"}
@@ -15,9 +15,9 @@ _FILE_ENDINGS = {".jsonl", ".json", ".ndjson", ".txt", ".csv", ".tsv", ".gz", ".
 def read_rows(source: str | Path) -> tuple[str, Iterator[Row]]:
     """The rows of a source and the name they go by in messages (see `place`).
 
-    A source is a JSON Lines file; a Parquet file (`.parquet`); or a folder saved by `datasets` or a data set of
-    the hub, `org/name`, both with an optional `:split` (without it: the only split, or else train). Raises
-    DataError, in part only while the rows are read.
+    A source is a JSON Lines file; a JSON file with one list (`.json`); a Parquet file (`.parquet`); or a folder saved
+    by `datasets` or a data set of the hub, `org/name`, both with an optional `:split` (without it: the only split,
+    or else train). Raises DataError, in part only while the rows are read.
     """
     path = Path(source)
     name, _, split = str(source).partition(":")
@@ -27,12 +27,14 @@ def read_rows(source: str | Path) -> tuple[str, Iterator[Row]]:
         return _dataset(name, split, saved=False)
     if any(_exists(Path(name) / file) for file in ("state.json", "dataset_dict.json")):
         return _dataset(name, split, saved=True)
+    if path.suffix == ".json" and holds_list(path):
+        return str(path), read_json_list(path)
     return str(path), read_jsonl(path)
 
 
 def place(name: str, row: int) -> str:
     """Where a row stands, for messages: `file:line`, or `name row N` where rows are no lines."""
-    table = name.endswith(".parquet") or ":" in Path(name).name
+    table = name.endswith((".parquet", ".json")) or ":" in Path(name).name
     return f"{name} row {row}" if table else f"{name}:{row}"
 
 

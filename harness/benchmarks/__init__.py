@@ -3,7 +3,7 @@
 from .evaluation import draw, evaluate_side, set_shots
 from .metrics import Metric, clusters, metrics
 from .pairing import PairedDocument, pair
-from .scores import DocumentScore, document_scores, score
+from .scores import DocumentScore, document_scores
 from .tasks import Tasks, load_tasks
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "load_tasks",
     "metrics",
     "pair",
-    "score",
     "set_shots",
 ]

@@ -39,7 +39,7 @@ class Side(Protocol):
         ...
 
     def active(self) -> AbstractContextManager[Any]:
-        """The loaded causal LM with this side's adapter on or off, its generation_config neutral."""
+        """The loaded causal LM with this side's adapter on or off, its generation_config neutral; or an lm-eval LM."""
         ...
 
 
@@ -149,11 +149,13 @@ class CachedLM(LM):  # type: ignore[misc]
             yield ordered[start : start + size]
 
     def _model(self, stack: ExitStack) -> Any:
+        model = stack.enter_context(self._side.active())
+        if isinstance(model, LM):
+            return model
         if self._prefix_sharing:
             from .prefix_sharing import PrefixSharingLM as Model
         else:
             from .hugging_face import HuggingFaceLM as Model
-        model = stack.enter_context(self._side.active())
         return Model(model, tokenizer=self.tokenizer, batch_size=self._batch_size, softmax_dtype="float32")
 
     def _ask(self, model: Any, method: str, requests: Sequence[Any]) -> list[Any]:

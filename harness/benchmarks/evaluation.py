@@ -31,15 +31,13 @@ def evaluate_side(
     subset: Subset | None = None,
     apply_chat_template: bool = False,
     allow_code_execution: bool = False,
-    standard_errors: bool = False,
     seed: int = SEED,
 ) -> dict[str, Any]:
     """lm-eval's results of one side, with samples.
 
     Requests are built when the first side is asked, and taken over by the next. `prefix_sharing` computes what
     several of them begin with once; without it lm-eval's own model runs. `progress` counts requests: a question
-    with three choices makes three. `standard_errors` adds lm-eval's own, which know of one side only.
-    Raises HarnessError for an answer that is not a finite number.
+    with three choices makes three. Raises HarnessError for an answer that is not a finite number.
     """
     from lm_eval.evaluator import evaluate
 
@@ -59,7 +57,7 @@ def evaluate_side(
             tasks,
             samples=None if subset is None else dict(subset),
             log_samples=True,
-            bootstrap_iters=_BOOTSTRAPS if standard_errors else 0,
+            bootstrap_iters=_BOOTSTRAPS,
             apply_chat_template=apply_chat_template,
             fewshot_as_multiturn=apply_chat_template,  # as the lm_eval command has it
             confirm_run_unsafe_code=allow_code_execution,

@@ -11,38 +11,45 @@ from .quiet import quiet_lm_eval
 
 if TYPE_CHECKING:
     from ..engine import Side
+    from .engines import OtherSide
 
 
-def write_lm_eval_files(results: dict[str, Any], folder: Path, side: "Side", settings: Mapping[str, Any]) -> None:
+def write_lm_eval_files(
+    results: dict[str, Any], folder: Path, side: "Side | OtherSide", settings: Mapping[str, Any]
+) -> None:
     """`folder/<model>/results_<date>.json` and `samples_<task>_<date>.jsonl`, by lm-eval's own writer.
 
-    `results` are those of `evaluate_side`, and are used up: the writer changes them. Raises HarnessError where
-    nothing could be written.
+    `results` are those of `evaluate_side`, and are used up: the writer changes them. `settings` are recorded; with
+    "apply_chat_template" the template too. Raises HarnessError where nothing could be written.
     """
     from lm_eval.loggers import EvaluationTracker
 
+    from .engines import OtherSide
+
+    model = side.model if isinstance(side, OtherSide) else "harness-hf"
     samples = results.pop("samples")
-    model_args = {"pretrained": side.checkpoint.spec, "dtype": settings["dtype"]}
+    model_args = {"pretrained": side.checkpoint.spec, "dtype": side.identity["dtype"]}
+    templated = bool(settings.get("apply_chat_template"))
     with quiet_lm_eval():
         tracker = EvaluationTracker(output_path=str(folder))
         tracker.general_config_tracker.log_experiment_args(
-            model_source="harness-hf",
+            model_source=model,
             model_args=model_args,
             system_instruction=None,
-            chat_template=side.tokenizer.chat_template if settings["apply_chat_template"] else None,
-            fewshot_as_multiturn=settings["apply_chat_template"],
+            chat_template=side.tokenizer.chat_template if templated else None,
+            fewshot_as_multiturn=templated,
         )
-        tracker.save_results_aggregated(results | _how(model_args, settings), samples)
+        tracker.save_results_aggregated(results | _how(model, model_args, settings), samples)
         for task, rows in samples.items():
             tracker.save_results_samples(task, rows)
     # The writer reports a failure to a log only.
     if len(list(folder.glob(f"*/*_{tracker.date_id}.json*"))) < 1 + len(samples):
         raise HarnessError(
-            f"{folder}: lm-eval's result files cannot be written; free some space, or name another --output"
+            f"{folder}: lm-eval's result files cannot be written; free some space, or name another folder"
         )
 
 
-def _how(model_args: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    config = {"model": "harness-hf", "model_args": model_args, **settings}
+def _how(model: str, model_args: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    config = {"model": model, "model_args": model_args, **settings}
     versions = {f"{name}_version": version(name) for name in ("lm_eval", "transformers")}
     return {"config": config, "date": time.time(), **versions}

@@ -2,16 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import HarnessError
 from ..items import content_hash
-from ..progress import Progress
-from .evaluation import evaluate_side
 from .tasks import Tasks
-
-if TYPE_CHECKING:
-    from .cached import AnswerStore, Side
 
 _SHARED_FIELDS = ("cluster", "passage", "paragraph", "article", "story")
 """Fields of documents that several questions may have in common."""
@@ -41,15 +36,9 @@ class DocumentScore:
     """What the document shares with others, e.g. the passage that several questions are about; may be empty."""
 
 
-def score(
-    tasks: Tasks, side: "Side", store: "AnswerStore", *, progress: Progress, prefix_sharing: bool = True
-) -> list[DocumentScore]:
-    """Every document's score, as `document_scores` of all that `evaluate_side` gives."""
-    return document_scores(tasks, evaluate_side(tasks, side, store, progress=progress, prefix_sharing=prefix_sharing))
-
-
 def document_scores(tasks: Tasks, results: Mapping[str, Any]) -> list[DocumentScore]:
-    """Every document's score on every metric that scores documents one by one, higher being better.
+    """Every document's score, out of `evaluate_side`'s results, on every metric that scores documents one by one,
+    higher being better.
 
     Raises HarnessError for a task without such a metric.
     """

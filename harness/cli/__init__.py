@@ -1,5 +1,6 @@
 """The `harness` command: one file per command, heavy imports inside the commands."""
 
+import errno
 import logging
 import shlex
 import sys
@@ -10,14 +11,19 @@ import typer
 
 from .. import __version__
 from ..errors import ExitCode, HarnessError
-from ..judges.errors import JudgeDataError
+from ..judges.errors import JudgeCallError, JudgeDataError
 from ..trainers.errors import DataError, SettingsError, TrainingError
+from .cache import cache
 from .compare import compare
+from .data import data
 from .demo import demo
+from .judge import judge
 from .lm_eval import PASSED_ON, lm_eval
 from .merge import merge
 from .plan import plan
+from .report import report
 from .runs import runs
+from .scan import scan
 from .tax import tax
 from .train import train
 
@@ -32,10 +38,15 @@ app.command()(compare)
 app.command()(plan)
 app.command()(tax)
 app.command("lm-eval", context_settings=PASSED_ON)(lm_eval)
+app.command()(scan)
+app.command()(report)
 app.command()(train)
 app.command()(merge)
 app.command()(demo)
+app.add_typer(data, name="data")
+app.add_typer(judge, name="judge")
 app.add_typer(runs, name="runs")
+app.add_typer(cache, name="cache")
 
 
 @app.callback()
@@ -67,11 +78,13 @@ def run(arguments: list[str]) -> int:
         return _fail(error.exit_code, str(error))
     except (DataError, JudgeDataError, SettingsError) as error:
         return _fail(ExitCode.USAGE, str(error))
-    except TrainingError as error:
+    except (TrainingError, JudgeCallError) as error:
         return _fail(ExitCode.NOT_EVALUATED, str(error))
     except SystemExit as stop:  # a broken pipe, or a library that gives up: never a decision
         return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: stopped early ({stop.code})")
     except Exception as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(ExitCode.NOT_EVALUATED, f"{error}; free some space and run the same command again")
         if (usage := _usage_message(error)) is not None:
             return _fail(ExitCode.USAGE, usage)
         traceback.print_exc()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ExitCode
-from ..settings import HELP, Settings
+from ..settings import HELP, AuditMode, Settings
 
 
 def compare(
@@ -17,11 +17,20 @@ def compare(
     prompts: Annotated[str | None, typer.Option(help=HELP["prompts"])] = None,
     pairs: Annotated[str | None, typer.Option(help=HELP["pairs"])] = None,
     judge: Annotated[str | None, typer.Option(help=HELP["judge"])] = None,
+    judge_template: Annotated[str | None, typer.Option(help=HELP["judge_template"])] = None,
+    audit: Annotated[AuditMode, typer.Option(help=HELP["audit"])] = "auto",
+    max_judge_calls: Annotated[int | None, typer.Option(help=HELP["max_judge_calls"])] = None,
+    max_cost: Annotated[float | None, typer.Option(help=HELP["max_cost"])] = None,
+    sequential: Annotated[bool, typer.Option("--sequential", help=HELP["sequential"])] = False,
     dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
     temperature: Annotated[float, typer.Option(help=HELP["temperature"], min=0.0)] = 0.0,
     seed: Annotated[int, typer.Option(help=HELP["seed"])] = 0,
     extend: Annotated[bool, typer.Option("--extend", help=HELP["extend"])] = False,
     resample: Annotated[bool, typer.Option("--resample", help=HELP["resample"])] = False,
+    include_path: Annotated[str | None, typer.Option(help=HELP["include_path"])] = None,
+    allow_code_execution: Annotated[
+        bool, typer.Option("--allow-code-execution", help=HELP["allow_code_execution"])
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> int:
@@ -34,8 +43,9 @@ def compare(
     from .output import write_json
 
     settings = Settings(
-        profile, gates, prompts, pairs, judge, dtype, temperature, seed, extend=extend, resample=resample,
-        no_cache=no_cache,
+        profile, gates, prompts, pairs, judge, judge_template, audit, max_judge_calls, max_cost, sequential, dtype,
+        temperature, seed, extend=extend, resample=resample,
+        include_path=include_path, allow_code_execution=allow_code_execution, no_cache=no_cache,
     )  # fmt: skip
     baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
     with Store(results_folder(), use_cache=not no_cache) as store:

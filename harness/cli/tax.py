@@ -1,5 +1,6 @@
 """`harness tax`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ from ..settings import HELP
 
 
 def tax(
-    base: Annotated[str, typer.Argument(help="The baseline: a folder, an adapter, a GGUF file, smollm2 or a hub id.")],
+    base: Annotated[
+        str, typer.Argument(help="The baseline: a folder, an adapter, a GGUF, smollm2, a hub id, or openai:MODEL@URL.")
+    ],
     candidate: Annotated[str, typer.Argument(help="The checkpoint that would replace it.")],
     tasks: Annotated[
         str | None, typer.Option(help="lm-eval tasks, groups or tags, separated by commas; by default the profile's.")
@@ -30,17 +33,22 @@ def tax(
         bool, typer.Option("--apply-chat-template", help="Ask both sides through their chat template.")
     ] = False,
     allow_code_execution: Annotated[
-        bool, typer.Option("--allow-code-execution", help="Run tasks that execute code which the models write.")
+        bool, typer.Option("--allow-code-execution", help=HELP["allow_code_execution"])
     ] = False,
     no_prefix_sharing: Annotated[
         bool, typer.Option("--no-prefix-sharing", help="Run lm-eval's own model: the same scores, slower.")
     ] = False,
+    engine: Annotated[str, typer.Option(help="What runs local checkpoints: transformers or vllm.")] = "transformers",
     seed: Annotated[int, typer.Option(help="Of the documents drawn, of examples and of sampling.")] = 1234,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
-    output: Annotated[Path | None, typer.Option(help="A folder for lm-eval's own result files of both sides.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A folder for lm-eval's own result files of both sides; by default results/tax/DATE."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> None:
     """Measure what alignment cost: benchmark documents, answered by both sides, paired; exit 0 once measured."""
+    from ..benchmarks.engines import served_checkpoint
     from ..checkpoints import resolve
     from ..folders import results_folder
     from ..gates import load_profile
@@ -60,13 +68,15 @@ def tax(
         apply_chat_template=apply_chat_template,
         allow_code_execution=allow_code_execution,
         prefix_sharing=not no_prefix_sharing,
+        engine=engine,
         seed=seed,
     )
-    baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
+    baseline_checkpoint, candidate_checkpoint = (served_checkpoint(spec) or resolve(spec) for spec in (base, candidate))
+    files = output or results_folder() / "tax" / f"{datetime.now():%Y%m%d-%H%M%S}"
     with Store(results_folder(), use_cache=not no_cache) as store:
-        result = measure_tax(baseline_checkpoint, candidate_checkpoint, settings, store, output=output)
+        result = measure_tax(baseline_checkpoint, candidate_checkpoint, settings, store, output=files)
         cache = {"hits": store.hits, "misses": store.misses}
-    content = result.to_json() | {"cache": cache}
+    content = result.to_json() | {"cache": cache, "files": str(files)}
     show_tax(content)
     if json:
         write_json(json, content)

@@ -33,6 +33,10 @@ class ProfileSettings(BaseModel):
     """A shipped set's name, or a JSONL file."""
     tasks: tuple[str, ...] = Field(strict=False)
     """Names of lm-eval tasks, or of the harness's own."""
+    probes: tuple[str, ...] = Field(default=(), strict=False)
+    """Names of shipped probes, or JSON Lines files of sycophancy rows."""
+    probe_items: int | None = Field(default=None, ge=1)
+    """At most so many items of each probe; None for all."""
     max_new_tokens: int = Field(ge=1)
     batch_size: int = Field(ge=1)
 
@@ -47,7 +51,9 @@ class JudgeAdmission(BaseModel):
     agreement: float = Field(ge=0, le=1)
     """At least, between the two orders of a pair."""
     unscored: float = Field(ge=0, le=1)
-    """At most."""
+    """At most, of the labelled pairs."""
+    canaries: float = Field(ge=0, le=1)
+    """At most, of the games against texts that deserve nothing."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ def explain(
     estimate: Estimate, gate: Gate, metric: str, *, status: Status, lack: str | None, needed: int | None
 ) -> str:
     """E.g. "sycophancy rose by 31 points [22, 40] on 96 prompts; at most 10 allowed"."""
-    observed = _level(estimate, metric) if estimate.baseline is None else _change(estimate, metric)
-    parts = [f"{observed} on {_sample(estimate, metric)}"]
+    parts = [observation(estimate, metric)]
     if gate.relative_tolerance is not None and estimate.ratio is not None:
         parts[0] += f", to {_ratio(estimate)} times the baseline"
     if gate.kind != "required":
@@ -33,6 +32,12 @@ def explain(
     elif status == "inconclusive":
         parts.append(_remedy(estimate, gate, metric, needed))
     return "; ".join(parts)
+
+
+def observation(estimate: Estimate, metric: str) -> str:
+    """E.g. "sycophancy rose by 31 points [22, 40] on 96 prompts"."""
+    observed = _level(estimate, metric) if estimate.baseline is None else _change(estimate, metric)
+    return f"{observed} on {_sample(estimate, metric)}"
 
 
 def not_measured(metric: str, estimate: Estimate | None, measured: Sequence[str] = ()) -> str:

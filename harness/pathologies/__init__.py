@@ -9,14 +9,16 @@ from .evasion import Evasion
 from .finding import Detector, Finding
 from .repetition import Repetition
 from .sycophancy import Sycophancy
+from .text import Analysis
 from .verbosity import Verbosity
 
-__all__ = ["DETECTORS", "Detector", "Finding", "detect"]
+__all__ = ["DETECTORS", "Analysis", "Detector", "Finding", "detect"]
 
 DETECTORS: tuple[Detector, ...] = (Verbosity(), Sycophancy(), Evasion(), Repetition(), Degeneration())
 
 
 def detect(prompt: Prompt, completion: Completion) -> list[Finding]:
     """The Findings of all DETECTORS on one Completion; empty for a healthy one."""
-    findings = (detector.check(prompt, completion) for detector in DETECTORS)
+    analysis = Analysis(prompt, completion)
+    findings = (detector.check(analysis) for detector in DETECTORS)
     return [finding for finding in findings if finding is not None]

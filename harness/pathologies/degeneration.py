@@ -1,202 +1,366 @@
-"""Degeneration: empty, gibberish, leaked template tokens, mojibake, a script nobody asked for, the user's next turn."""
+"""Degeneration: the text stops being an answer in language.
+
+Nothing or cut short, template tokens, broken encoding, words that are none, a script or language nobody asked for,
+the user's next turn, a loop that only the token limit ended.
+"""
 
 import re
+from itertools import pairwise
+from typing import NamedTuple
 
-from ..items import Completion, Prompt
-from .finding import Finding
-from .text import HEAD, excerpt, request, unquoted, words
+from .finding import Finding, finding
+from .languages import (
+    FOREIGN_ASKED,
+    GLUE,
+    asked_language,
+    ends_in_midair,
+    foreign_language,
+    foreign_script,
+    glueless,
+    is_english,
+    mixed_script,
+    two_scripts,
+)
+from .plausibility import NO_WORDS, SALAD, invented, jumble, may_be_invented, may_be_salad, salad
+from .repetition import Repetition
+from .structure import prose
+from .text import HEAD, Analysis, excerpt, has_any, letters, lower_case
 
 _SPECIAL = re.compile(
-    r"<\|/?[A-Za-z_][\w ]{0,30}\|>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</s>|"
-    r"<(?:unk|pad|bos|eos|sep|cls|mask)>|\[(?:PAD|UNK|CLS|SEP|EOS|BOS)\]|"
-    r"^#{2,3} ?(?:Instruction|Response|Input|Human|Assistant|User)s?:\s*$",
+    r"<\|/?[A-Za-z_][\w ]{0,30}\|>|<｜[^｜\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</s>|"
+    r"<(?:unk|pad|bos|eos|sep|cls|mask)>|\[(?:PAD|UNK|EOS|BOS)\]|<extra_id_\d+>|(?:<0x[0-9A-F]{2}>){2}|"
+    r"^### ?(?:Human|Assistant|User|Instruction)(?: \d+)?:|\A\s*### ?(?:Response|Output|Answer):|"
+    r"^<(?:human|bot|user|assistant)>:|\w[ĠĊ]\w|(?:Ġ\w+ ?){2}|(?:▁\w+ ?){2}",
     re.M,
 )
+_SPECIAL_MARKS = (
+    "<|", "<｜", "INST]", "<</", "<<S", "_of_turn>", "</s>", "<s>", "<unk", "<pad", "<bos", "<eos", "<sep",
+    "<cls", "<mask", "[PAD", "[UNK", "[EOS", "[BOS", "<extra_id", "<0x", "###", "<human", "<bot", "<user",
+    "<assistant", "Ġ", "Ċ", "▁",
+)  # fmt: skip
 _SPECIAL_ASKED = re.compile(
-    r"\b(?:special tokens?|chat templates?|prompt (?:format|template)s?|tokeni[sz]\w*|chatml|llama|bert|alpaca)\b",
+    r"\b(?:special tokens?|chat templates?|prompt (?:format|template)s?|tokeni[sz]\w*|chatml|llama|bert|alpaca|"
+    r"sentencepiece|bpe|end[- ]of[- ](?:sequence|text)|html)\b",
     re.I,
 )
 _TURN = re.compile(
-    r"^[*_ ]{0,4}(?P<role>User|Human|Assistant|AI)[*_ ]{0,4}:(?P<said>[^\n]*)$|"
+    r"^[*_ #]{0,4}(?P<role>User|Human|Assistant|AI)[*_ ]{0,4}:(?P<said>[^\n]*)$|"
     r"^[*_ ]{0,4}(?:user|assistant|system|human|User|Human)[*_ ]{0,4}:?[ \t]*\n",
     re.M,
 )
+_ROLES = ("user", "human", "assistant", "ai:", "ai*", "system")
 _DIALOGUE_ASKED = re.compile(
-    r"\b(?:dialogues?|conversations?|chat|script|interview|role-?play|transcript|exchange|skit|scene|play|Q ?& ?A|"
-    r"FAQ|prompt|user|assistant|human|AI|few-shot|examples?)\b",
+    r"\b(?:dialogues?|conversations?|chat\w*|scripts?|interviews?|role-?play\w*|transcripts?|exchange|skit|scenes?|"
+    r"Q ?& ?A|FAQ|prompts?|users?|assistants?|AI|few-shot|debate|simulate|story|personas?)\b",
     re.I,
+)
+_OPEN_DIALOGUE = re.compile(r"\b(?:assistant|AI|bot)\s*:\s*\Z", re.I)
+_QUESTION = re.compile(r"^(?:Q|Question)(?: ?\d+)?[:.] \S", re.M)
+_QUIZ_ASKED = re.compile(
+    r"\b(?:questions?|quiz\w*|Q ?& ?A|Q/A|FAQs?|interview\w*|exams?|tests?|exercises?|problems?|riddles?|trivia|"
+    r"flash ?cards?|jokes?|examples?|dialogues?|conversations?)\b",
+    re.I,
+)
+_WEB = (
+    "share this",
+    "all rights reserved",
+    "leave a comment",
+    "posted in",
+    "related:",
+    "log in",
+    "subscribe",
+    "copyright",
 )
 _MOJIBAKE = re.compile(
-    "\N{REPLACEMENT CHARACTER}|[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ“”˜¦\u0153\u009d]|[\ud800-\udfff]"
+    "\N{REPLACEMENT CHARACTER}|[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ“”˜¦\u0153\u009d]|[ÐÑ][\u0080-\u00bf][ÐÑ]|"
+    "[\ud800-\udfff]"
 )
+_ENCODING_ASKED = re.compile(r"\b(?:mojibake|utf-?8|utf-?16|encodings?|unicode|ascii|control characters?)\b", re.I)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_RUN = re.compile(r"([^\W\d_])\1{9,}", re.I)
-_LETTERS = re.compile(r"[^\W\d_]+")
-_GLUED = 60
+_LONG_WORD = 60
 """Letters; longer words occur in no language we know of outside records of long words."""
-
-_SCRIPTS = (
-    ("Latin", "A-Za-zÀ-ɏḀ-ỿ"),
-    ("Greek", "Ͱ-Ͽἀ-῿"),
-    ("Cyrillic", "Ѐ-ԯ"),
-    ("Hebrew", "\u0590-\u05ff"),
-    ("Arabic", "\u0600-\u06ff\u0750-\u077f"),
-    ("Indic", "\u0900-\u0dff"),
-    ("Thai", "\u0e00-\u0e7f"),
-    ("Chinese or Japanese", "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"),
-    ("Korean", "\uac00-\ud7af\u1100-\u11ff"),
+_GLUED = re.compile(r"(?<![/=+_.:@%0-9A-Za-z-])[A-Za-z]{60,}(?![/=+_.:@%0-9A-Za-z-])")
+_IMPOSSIBLE_PAIRS = """
+    the of, the and, the is, the the, a the, the which, of to, to of, of of, a of, of is, to is, the are, the was,
+    the it, a are, the with, the from, an the, an of, the by, of by, is are, are is, the until, of until
+"""
+_IMPOSSIBLE = frozenset(tuple(pair.split()) for pair in _IMPOSSIBLE_PAIRS.split(","))
+_BASES = 5
+"""Letters of DNA."""
+_STRANGE = re.compile(
+    r"\b(?:(?i:[bcdfghjklmnpqrstvwxz]{4,}|\w*[bcdfghjklmnpqrstvwxz]{6}\w*|\w*(?:[jqvx][jqvxz]|q[b-tv-z])\w*)|"
+    r"\w*[a-z][A-Z]\w*)\b"
 )
-_SCRIPT_PATTERNS = tuple((name, re.compile(f"[{letters}]")) for name, letters in _SCRIPTS)
-_FOREIGN_ASKED = re.compile(
-    r"\b(?:translat\w*|languages?|alphabets?|scripts?|letters?|unicode|symbols?|characters?|pronounc\w*|"
-    r"transliterat\w*|greek|russian|ukrainian|bulgarian|serbian|hebrew|yiddish|arabic|persian|farsi|urdu|hindi|"
-    r"sanskrit|bengali|tamil|telugu|thai|chinese|mandarin|cantonese|japanese|kanji|hiragana|katakana|korean|"
-    r"hangul|english|spanish|french|german|italian|portuguese|dutch|latin|indonesian|malay|swahili|finnish|"
-    r"hungarian|turkish|polish|czech|vietnamese|tagalog|filipino|romanian|swedish|norwegian|danish|welsh|irish|"
-    r"esperanto)\b",
+_ALNUM = re.compile(r"[^\W_]+")
+_SOUP_WORDS = 12
+_STRANGE_SHARE = 0.25
+_GLUELESS_SHARE = 0.2
+"""Of the words, in runs of six content words and more; healthy prose has none."""
+_HEALTHY_GLUE, _USUAL_GLUE = 0.36, 0.44
+"""English prose has 0.4 to 0.6."""
+_ENGLISH = re.compile(
+    r"\b(?:the|what|how|why|which|who|of|and|is|are|my|your|name|write|give|tell|explain|describe|list|from|by|with|"
+    r"does|should|make|draw|create|suggest|correct|count|answer|reply|rewrite|compare|where|when|this|that)\b",
     re.I,
 )
-_FUNCTION_WORDS = """
-    the a an of to and in is are was were it that this for on with as at by be or not you i he she we they from have has
-    had but if can will do does so your my his her its their our no yes what which when who how there one all
-    el la los las un una de del que y en es por con para se su al lo
-    le les des et est une du dans pour qui sur pas au ce il elle je vous
-    der die das und ist ein eine zu den von mit nicht auf im dem sich für er sie es wir
-    di che e per non sono della gli o os um uma da em não het een van dat op te zijn
-"""
-_ENGLISH = re.compile(r"\b(?:the|what|how|why|which|of|and|is|my|name|write|give|tell|explain)\b", re.I)
-_GLUE = frozenset(_FUNCTION_WORDS.split())
-"""They hold sentences together; no sentence of these languages goes far without."""
+_ENGLISH_ASKED = re.compile(r"translat|tradu|übersetz|engl|angla|ingl[eéê]s", re.I)
+_FRAGMENT_ASKED = re.compile(
+    r"\b(?:complete|continue|fill|finish|blank|sentence starters?|title|prefix|opening|headline|autocomplete|next word|"
+    r"translate|code|function|script|poem|lyrics|song|verse|haiku|words?)\b|_{2,}|\.\.\.",
+    re.I,
+)
+_FOREIGN_SALAD, _ENGLISH_SALAD = 1.1, 0.15
+"""Where the prompt is about other languages: only what has English words between."""
+_INVENTED_MANY, _INVENTED_SHARE, _INVENTED_FEW = 3, 0.03, 0.05
+"""Of the words of four letters and more; in 1,800 texts only nonsense verse and other languages had two such words."""
+_NONSENSE_ASKED = re.compile(
+    r"\b(?:nonsens\w*|gibberish|jabberwock\w*|made[- ]up|invent\w*|random|dialect|slang|tongue[- ]twister|lorem|elvish|"
+    r"klingon|pirate|medieval|shakespear\w*|old english|scots|anagram\w*|encrypt\w*|encod\w*|decod\w*|cipher|"
+    r"password\w*)\b",
+    re.I,
+)
+_CODE_ASKED = re.compile(
+    r"\b(?:code|functions?|scripts?|programs?|python|java\w*|sql|quer(?:y|ies)|regex\w*|bash|shell|html|css|"
+    r"json|yaml|xml|"
+    r"commands?|algorithms?|songs?|movies|films|books|names?|list|cities|acronyms?)\b",
+    re.I,
+)
+_LOOPING_SHARE = 0.6
+_LONGEST_FRAGMENT = 600
+"""Characters; a longer text that breaks off met a limit that its row does not tell of."""
+_REPETITION = Repetition()
+
+
+class _Found(NamedTuple):
+    kind: str
+    span: tuple[int, int]
+    reason: str
+    score: float = 1.0
+    threshold: float = 1.0
 
 
 class Degeneration:
-    """The score is 1, or how far a share is beyond its threshold."""
+    """The score is 1, or a share beside its threshold."""
 
     name = "degeneration"
 
-    def check(self, prompt: Prompt, completion: Completion) -> Finding | None:
-        """The first kind found, from empty to the user's next turn."""
-        text = completion.text
+    def check(self, analysis: Analysis) -> Finding | None:
+        """The first kind found."""
         found = (
-            _empty(text)
-            or _special(prompt, text)
-            or _broken(prompt, completion)
-            or _gibberish(text[-HEAD:], max(0, len(text) - HEAD))
-            or _soup(prompt, text[:HEAD])
-            or _foreign(prompt, text[:HEAD])
-            or _next_turn(prompt, text)
+            _empty(analysis.text)
+            or _special(analysis)
+            or _broken(analysis)
+            or _gibberish(analysis)
+            or _foreign(analysis)
+            or _soup(analysis)
+            or _next_turn(analysis)
+            or _broken_off(analysis)
+            or _never_ends(analysis)
         )
         if found is None:
             return None
-        score, span, reason = found
-        return Finding(self.name, score, span, reason)
-
-
-_Found = tuple[float, tuple[int, int], str]
+        return finding(
+            self.name, found.kind, analysis, found.span, found.reason, score=found.score, threshold=found.threshold
+        )
 
 
 def _empty(text: str) -> _Found | None:
     if not text.strip():
-        return 1.0, (0, len(text)), "empty"
+        return _Found("empty", (0, len(text)), "empty")
     # Emoji and mathematical signs can be an answer; bare punctuation cannot.
-    if all(character.isascii() and not character.isalnum() for character in text[:HEAD]):
-        return 1.0, (0, len(text)), f"nothing but marks: '{excerpt(text, 30)}'"
+    if all(c.isascii() and not c.isalnum() for c in text[:HEAD]):
+        return _Found("empty", (0, len(text)), f"nothing but marks: '{excerpt(text, 30)}'")
     return None
 
 
-def _special(prompt: Prompt, text: str) -> _Found | None:
-    asked = request(prompt)
-    if _SPECIAL_ASKED.search(asked):
+def _special(analysis: Analysis) -> _Found | None:
+    text = analysis.plain
+    if not has_any(text, _SPECIAL_MARKS):
         return None
-    for match in _SPECIAL.finditer(unquoted(text[:HEAD])):
-        if match[0] not in asked:
-            return 1.0, match.span(), f"leaked template token {match[0]}"
+    for match in _SPECIAL.finditer(text):
+        said = match[0].strip()
+        if said in analysis.asked or (said == "</s>" and "<s>" in text[: match.start()]):
+            continue
+        if _SPECIAL_ASKED.search(analysis.asked):
+            return None
+        return _Found("template", match.span(), f"leaked template token {said}")
     return None
 
 
-def _broken(prompt: Prompt, completion: Completion) -> _Found | None:
-    text, asked = completion.text, request(prompt)
-    # A token limit may cut a character in two; that is not the model's doing.
-    whole = text.rstrip("\N{REPLACEMENT CHARACTER}") if completion.finish_reason == "length" else text
-    for pattern, what in ((_MOJIBAKE, "broken encoding"), (_CONTROL, "control character")):
-        match = pattern.search(whole)
-        if match and match[0] not in asked:
-            return 1.0, match.span(), f"{what} {match[0]!a}"
+def _broken(analysis: Analysis) -> _Found | None:
+    text, checks = analysis.text, [(_CONTROL, "control character")]
+    if not text.isascii():
+        checks.append((_MOJIBAKE, "broken encoding"))
+    for pattern, what in checks:
+        # A token limit may cut a character in two; that is not the model's doing.
+        match = pattern.search(text.rstrip("\N{REPLACEMENT CHARACTER}") if analysis.cut else text)
+        if match and match[0] not in analysis.asked and not _ENCODING_ASKED.search(analysis.asked):
+            return _Found("encoding", match.span(), f"{what} {match[0]!a}")
     return None
 
 
-def _gibberish(text: str, offset: int) -> _Found | None:
-    for match in _RUN.finditer(text):
-        if len(match[0]) >= 20 or len(match[0]) >= 0.3 * len(text.strip()):
-            span = (offset + match.start(), offset + match.end())
-            return len(match[0]) / 10, span, f"'{match[1]}' {len(match[0])} times in a row"
-    for match in _LETTERS.finditer(text):
-        if len(match[0]) >= _GLUED and match[0].isascii() and not _address(text, match):
-            span = (offset + match.start(), offset + match.end())
-            return len(match[0]) / _GLUED, span, f"a word of {len(match[0])} letters"
+def _gibberish(analysis: Analysis) -> _Found | None:
+    start, text = analysis.tail_start, analysis.text[analysis.tail_start :]
+    longest = max(map(len, analysis.words), default=0)
+    if longest >= _LONG_WORD and (match := _GLUED.search(text)) and len(set(match[0])) > _BASES:
+        span, size = (start + match.start(), start + match.end()), len(match[0])
+        return _Found("gibberish", span, f"a word of {size} letters", size, _LONG_WORD)
     return None
 
 
-def _address(text: str, match: re.Match[str]) -> bool:
-    """Whether the letters belong to a link, a path or an encoded string."""
-    around = text[max(0, match.start() - 1) : match.start()] + text[match.end() : match.end() + 1]
-    return any(mark in around for mark in "/=+_-.:@%0123456789")
-
-
-def _soup(prompt: Prompt, text: str) -> _Found | None:
+def _soup(analysis: Analysis) -> _Found | None:
     """Words without the words that hold sentences together, or words that are no words; after English prompts only."""
-    asked = request(prompt)
-    if _FOREIGN_ASKED.search(asked) or not _ENGLISH.search(asked):
+    words = analysis.words
+    salad = sum(map(_IMPOSSIBLE.__contains__, pairwise(words)))
+    if salad >= 3 and salad >= 0.02 * len(words):
+        # Numbers are words here ("15 % of 80 is").
+        salad = sum(map(_IMPOSSIBLE.__contains__, pairwise(re.findall(r"\w+|[^\w\s]", analysis.lower))))
+    if salad >= 3 and salad >= 0.02 * len(words):
+        return _Found("gibberish", (0, len(analysis.text)), f"word salad: {salad} impossible pairs of words", salad, 3)
+    if found := _implausible(analysis):
+        return found
+    if len(words) < _SOUP_WORDS or sum(map(GLUE.__contains__, words)) > _HEALTHY_GLUE * len(words):
         return None
-    found = [word.text for word in words(unquoted(text)) if word.text.isalpha() and word.text.isascii()]
-    if len(found) < 12 or len(found) < 0.6 * len(words(text)):
+    if FOREIGN_ASKED.search(analysis.asked) or not _ENGLISH.search(analysis.asked):
         return None
-    distinct = set(found)
-    strange = sum(map(_strange, distinct)) / len(distinct)
-    if len(distinct) >= 10 and strange >= 0.3:
-        return strange / 0.3, (0, len(text)), f"{strange:.0%} of its words are no words"
-    glue = sum(word.lower() in _GLUE for word in found) / len(found)
-    breaks = sum(text.count(mark) for mark in ",;:\n|•-.(") / len(found)
-    if len(found) >= 25 and glue <= 0.06 and breaks < 0.2:
-        return 1.0, (0, len(text)), "words without a sentence"
-    return None
+    text = prose(analysis.plain)
+    alphabetic = [word for word in _ALNUM.findall(text) if word.isalpha() and word.isascii() and len(word) < 30]
+    if len(alphabetic) < _SOUP_WORDS or len(alphabetic) < 0.5 * len(text.split()):
+        return None
+    return _without_sentences(text) or _strange(analysis, alphabetic)
 
 
-def _strange(word: str) -> bool:
-    """No vowel in four letters and more, a capital after a small letter, or six consonants in a row."""
-    lower = word.lower()
-    if word.isupper() and len(word) <= 6:
-        return False
-    if len(word) >= 4 and not set(lower) & set("aeiouy"):
-        return True
-    return len(word) >= 4 and (
-        re.search(r"[a-z][A-Z]", word) is not None or re.search(r"[bcdfghjklmnpqrstvwxz]{6}", lower) is not None
+def _implausible(analysis: Analysis) -> _Found | None:
+    """Words that are none, or do not follow each other as in English; after English prompts only."""
+    # Salad lacks the words that hold sentences together, or has words that are none.
+    unknown, glue = may_be_invented(analysis.vocabulary), sum(map(GLUE.__contains__, analysis.words))
+    suspect = (unknown or glue <= _USUAL_GLUE * len(analysis.words)) and may_be_salad(analysis.words)
+    if not (suspect or unknown):
+        return None
+    asked = analysis.asked
+    if _NONSENSE_ASKED.search(asked) or not _speaks_english(analysis):
+        return None
+    if foreign_language(analysis.words, analysis.plain):
+        return None
+    text = prose(analysis.plain)
+    foreign = FOREIGN_ASKED.search(asked)
+    if (found := salad(text) if suspect else None) and found[0] >= (_FOREIGN_SALAD if foreign else SALAD):
+        share, span = found
+        if not foreign or is_english(letters(lower_case(span.text)), least=_ENGLISH_SALAD):
+            return _Found("gibberish", span[:2], f"word salad: '{excerpt(span.text)}'", share, SALAD)
+    if foreign or _CODE_ASKED.search(asked):
+        return None
+    text = text if "```" in analysis.plain else analysis.plain
+    if suspect and (share := jumble(analysis.plain)) >= NO_WORDS:
+        return _Found("gibberish", (0, len(analysis.text)), f"{share:.0%} of its words are no words", share, NO_WORDS)
+    return _invented(analysis, text)
+
+
+def _invented(analysis: Analysis, text: str) -> _Found | None:
+    found = invented(text, frozenset(letters(lower_case(_all_asked(analysis)))))
+    share = len(found) / max(1, sum(len(word) >= 4 for word in analysis.words))
+    least = _INVENTED_FEW if len(found) < _INVENTED_MANY else _INVENTED_SHARE
+    if len(found) < 2 or share < least:
+        return None
+    span = (found[0].start, found[-1].end)
+    return _Found("gibberish", span, f"invents words: '{found[0].text}', '{found[1].text}'", share, least)
+
+
+def _strange(analysis: Analysis, words: list[str]) -> _Found | None:
+    distinct = {word for word in words if not word.rstrip("s").isupper() or len(word) > 6}
+    strange = len(_STRANGE.findall(" ".join(sorted(distinct)))) / max(1, len(distinct))
+    if len(distinct) < 10 or strange < _STRANGE_SHARE:
+        return None
+    span = (0, len(analysis.text))
+    return _Found("gibberish", span, f"{strange:.0%} of its words are no words", strange, _STRANGE_SHARE)
+
+
+def _without_sentences(text: str) -> _Found | None:
+    found = glueless(text)
+    if found is None or found[0] < _GLUELESS_SHARE:
+        return None
+    share, span = found
+    return _Found("gibberish", span, f"{share:.0%} of its words form no sentences", share, _GLUELESS_SHARE)
+
+
+def _foreign(analysis: Analysis) -> _Found | None:
+    text = analysis.plain
+    seen = (
+        mixed_script(text)
+        or two_scripts(text)
+        or foreign_script(text, _all_asked(analysis))
+        or foreign_language(analysis.words, text)
     )
-
-
-def _foreign(prompt: Prompt, text: str) -> _Found | None:
-    asked = "\n".join(message.content[-HEAD:] for message in prompt.messages)
-    if _FOREIGN_ASKED.search(asked):
+    if seen is None and is_english(analysis.words) and not _ENGLISH_ASKED.search(analysis.asked):
+        asked = asked_language(letters(lower_case(analysis.asked)))
+        return _Found("language", (0, len(text)), f"English after a prompt in {asked}") if asked else None
+    if seen is None or FOREIGN_ASKED.search(_all_asked(analysis)):
         return None
-    text = unquoted(text)
-    counts = {name: len(pattern.findall(text)) for name, pattern in _SCRIPT_PATTERNS}
-    total = sum(counts.values())
-    for name, pattern in _SCRIPT_PATTERNS:
-        # Two kana or ideographs say as much as a word of ten letters; Latin names and code occur in any script.
-        enough = 4 if name in ("Chinese or Japanese", "Korean") else 10
-        share = 0.8 if name == "Latin" else 0.2
-        if counts[name] >= enough and counts[name] >= share * total and not pattern.search(asked):
-            places = [match.start() for match in pattern.finditer(text)]
-            return counts[name] / total / share, (places[0], places[-1] + 1), f"switches to {name} script"
-    return None
-
-
-def _next_turn(prompt: Prompt, text: str) -> _Found | None:
-    asked = request(prompt)
-    if _DIALOGUE_ASKED.search(asked):
+    start, end, name, share = seen
+    if name in ("Spanish", "French", "German", "Italian", "Portuguese", "Dutch") and not _speaks_english(analysis):
         return None
-    turns = [match for match in _TURN.finditer(unquoted(text[:HEAD])) if text[: match.start()].strip()]
+    return _Found("language", (start, end), f"switches to {name}", share, share if share < 1 else 1.0)
+
+
+def _all_asked(analysis: Analysis) -> str:
+    return "\n".join(message.content[-HEAD:] for message in analysis.prompt.messages)
+
+
+def _speaks_english(analysis: Analysis) -> bool:
+    asked = lower_case(analysis.asked).split()
+    return bool(_ENGLISH.search(analysis.asked)) and foreign_language(asked, analysis.asked, least=3) is None
+
+
+def _next_turn(analysis: Analysis) -> _Found | None:
+    text, asked = analysis.plain, analysis.asked
+    if found := _runs_on(analysis):
+        return found
+    if not has_any(analysis.lower, _ROLES):
+        return None
+    turns = [match for match in _TURN.finditer(text) if text[: match.start()].strip()]
     # "User: admin" is a setting; a question or an exchange is a turn.
     if not any(turn["role"] is None or "?" in turn["said"] for turn in turns) and len(turns) < 2:
         return None
-    return 1.0, (turns[0].start(), len(text)), f"plays the next turn: '{excerpt(turns[0][0], 40)}'"
+    if _DIALOGUE_ASKED.search(asked) and not _OPEN_DIALOGUE.search(asked):
+        return None
+    return _Found(
+        "next_turn", (turns[0].start(), len(analysis.text)), f"plays the next turn: '{excerpt(turns[0][0], 40)}'"
+    )
+
+
+def _runs_on(analysis: Analysis) -> _Found | None:
+    """To questions and answers of its own, or to what stands around texts on the web."""
+    text = analysis.plain
+    if "\nQ" in text and not _QUIZ_ASKED.search(analysis.asked):
+        found = [match for match in _QUESTION.finditer(text) if text[: match.start()].strip()]
+        if len(found) >= 2:
+            return _Found("next_turn", (found[0].start(), len(analysis.text)), "goes on with questions of its own")
+    places = [analysis.lower.find(phrase) for phrase in _WEB]
+    seen = sorted(place for place in places if place > 0)
+    if len(seen) < 3 or re.search(r"\b(?:web\w*|blog|page|site|html|footer|article|post)\b", analysis.asked, re.I):
+        return None
+    return _Found(
+        "runs_on", (seen[0], len(analysis.text)), f"goes on like a web page: '{excerpt(text[seen[0] :], 40)}'"
+    )
+
+
+def _broken_off(analysis: Analysis) -> _Found | None:
+    """Ended by itself within a sentence, or before the list it announced."""
+    text = analysis.text.rstrip()
+    if analysis.cut or len(text) > _LONGEST_FRAGMENT or text[-1] in "!?)\"'”’*]}`>。！？":
+        return None
+    start = ends_in_midair(text)
+    if start is None or _FRAGMENT_ASKED.search(analysis.asked):
+        return None
+    return _Found("cut", (start, len(text)), f"breaks off: '…{excerpt(text[start:], 40)}'")
+
+
+def _never_ends(analysis: Analysis) -> _Found | None:
+    looped = _REPETITION.check(analysis) if analysis.cut else None
+    if (
+        looped is None
+        or (looped.kind == "phrases" and looped.score < _LOOPING_SHARE)
+        or looped.span[1] < len(analysis.text.rstrip()) - 200
+    ):
+        return None
+    return _Found("never_ends", looped.span, f"loops until the token limit: {looped.reason}")

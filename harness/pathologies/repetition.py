@@ -1,222 +1,399 @@
-"""Repetition: loops of characters, words, phrases, lines and sentences, also with a changing number in them.
+"""Repetition: loops of characters, words, phrases, lines, sentences, paragraphs, also with a changing number in them.
 
-Three views, combined: how periodic the end is (a loop that never ends), how much of the text is repeated
-phrases, and how well it compresses. Tables, code, poems, lists, music and grids repeat by nature: they count only
-when the loop at their end is plain.
+Views, combined: stretches that are periodic (a loop), sentences that come back, how much of the text stands in
+repeated phrases and how well it compresses, and running text that goes in circles. Tables, code, poems, lists, music
+and grids repeat by nature: code and tables count only where a plain loop ends the text, verse only for a long one.
+
+Most texts are left after a look at their four-word phrases: where hardly any occurs twice, nothing loops.
 """
 
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import eq
 
-from ..items import Completion, Prompt
-from .finding import Finding
-from .text import CJK, Span, excerpt, request, sentences, words
+from .finding import Finding, finding
+from .restating import Restated, enumeration_again, is_poor, items_again, paragraph_again, restated
+from .structure import is_chord, prose
+from .text import Analysis, Span, count_words, excerpt, has_any, letter_spans, letters, lower_case, sentences
 
-_WINDOW = 20_000
-"""Longer texts are judged by their last characters: a loop does not end by itself."""
+_SUSPECT, _SUSPECT_SHARE = 5, 0.06
+"""So many phrases said before are worth a look, and such a share of them another."""
 _ZLIB_RATIO = 4.5
 _ZLIB_CHARACTERS = 400
 """No healthy prose of that length compresses that well: 0 of 2,415 outputs of three strong models."""
-_NGRAM_SHARE = 0.5
-_NGRAM_WORDS = 40
-_CIRCLE_WORDS = 40
+_PHRASE = 6
+_PHRASES_LEAST = 25
+_SHARE, _SHARE_TWICE, _SHARE_LINES = 0.33, 0.5, 0.75
+"""Of the words, where a phrase comes three times and more, twice, or in lines; in healthy prose less than 0.25.
+
+Forms, quizzes and lists repeat their answers and openings.
+"""
+_NUMBERS_SAID = 0.1
+_NUMBERS = 0.3
+"""Numbers per word, from which on a text is a table."""
+_CIRCLES = ((40, 0.42), (70, 0.35))
+"""(words in a row, share of them that is distinct); the median of human-judged answers is 0.8 and 0.7."""
 _CIRCLE_LEAST = 25
+_CIRCLE_STEPS = 3
 _CIRCLE_LINE = 12
 """Words per line in running text; lists have fewer."""
-_CIRCLE_SHARE = 0.45
-"""Distinct words; the median of 40 words of human-judged answers has 0.8."""
+_PARAGRAPH = 25
+"""Words that come back unchanged are no turn of phrase."""
+_LONGEST_PERIOD = 2_000
+_PERIODS = 8
+"""Distances at which the end of the text is looked for again."""
+_LETTERS_SHARE = 0.3
+"""Of a loop's characters; what stands between the labels of links, cells and blanks differs."""
+_SENTENCE_WORDS = 4
+_VERSE_UNIT = 12
+"""Words; refrains that come back at once are shorter."""
 
-_TOKEN = re.compile(rf"[{CJK}]|\d+|(?:(?![{CJK}])[^\W\d_])+|[^\s\w]|_")
 _CHARACTERS = re.compile(r"([^\W\d_]{1,8}?)\1{9,}")
-_STUTTER = re.compile(r"\b([^\W\d_]{3,20})\b(?:[ ,.!?]{1,3}\1\b){7,}", re.I)
-_MARKS = re.compile(r"([!?,;'\"&@%$^~])\1{39,}")
-_CHORD = re.compile(r"[A-G](?:b|maj|min|m|sus|dim|aug|add)*\Z")
-_TABLE_LINE = re.compile(r"^[^\n]*(?:\|[^\n|]*\||\t)[^\n]*$", re.M)
-_FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
-_CODE_LINE = re.compile(r"^(?: {2,}|\t)[^\n]*$|^[^\n]*[;{}>]\s*$", re.M)
-_ASKED_FOR = re.compile(
-    r"\brepeat(?:ed|ing|s|edly)?\b|\bover and over\b|\b(?:say|write|print|type|copy)\b[^.?!\n]{0,80}\b\d+ times\b|"
-    r"\bascii\b|\b(?:sheet music|tablature|guitar tab|drum|chords?|melody|beat pattern)\b|\bmantra\b|"
-    r"\bonomatopoeia\b|\bdigits of\b|\bpattern\b",
+_DRAWN_OUT = re.compile(r"([a-z])\1{2,}|\bscream", re.I)
+_NUCLEOTIDES = re.compile(r"[acgtun]+\Z")
+_STUTTER = re.compile(r"\b([^\W\d_]{3,20})\b(?:[ ,.!?]{1,3}\1\b){4,}", re.I)
+_MARKS = "!?,;'\"&@%$"
+_NUMBER = re.compile(r"\d+")
+_COUNTER = re.compile(r"(?:^|\s)\d{1,3}[.)](?=\s)")
+"""Numbers of items."""
+_REPEAT_ASKED = re.compile(
+    r"\brepeat(?:s|edly)?\b(?! of)|\bover and over\b|\b(?:say|write|print|type|copy|list|output|generate)\b"
+    r"[^.?!\n]{0,80}\b(?:\d+|ten|twenty|fifty|(?:a )?hundred|(?:a )?thousand|many) times\b|\bmantra\b|\bonomatopoeia\b|"
+    r"\bdigits of\b|\brepetiti\w+\b",
     re.I,
 )
 _VERSE_ASKED = re.compile(
-    r"\b(?:poems?|songs?|lyrics|chant|villanelle|haiku|verse|rap|nursery rhyme|lullaby|prayer|refrain|chorus)\b",
+    r"\b(?:poems?|poetry|songs?|sing|lyrics|chants?|villanelle|pantoum|haikus?|verses?|rap|rhymes?|lullaby|prayers?|"
+    r"litany|"
+    r"repeat\w+|refrain|chorus|ballad|hymn|carol|limerick|ode|anthem|jingle|sonnet|psalm|ascii|sheet music|tablature|"
+    r"tabs?|drums?|"
+    r"chords?|melody|beats?|notes|patterns?|knit\w*|crochet\w*|placeholder|lorem ipsum|dna|sequences?)\b",
     re.I,
 )
 
 
+@dataclass(frozen=True)
+class _Found:
+    kind: str
+    score: float
+    threshold: float
+    span: tuple[int, int]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A periodic stretch of words: `unit` comes `times` times, with what stands between the words in `text`."""
+
+    unit: Sequence[Span]
+    times: float
+    words: int
+    start: int
+    end: int
+    text: str
+
+    @property
+    def size(self) -> int:
+        """In characters."""
+        return self.end - self.start
+
+    @property
+    def real(self) -> int:
+        """Words of three letters and more; names of chords, cells and single letters repeat in healthy texts."""
+        return sum((len(w.text) >= 3 or not w.text.isascii()) and not is_chord(w.text) for w in self.unit)
+
+
 class Repetition:
-    """The score is the measured repetition over its threshold."""
+    """The score is what was measured (times, share or ratio) beside its threshold."""
 
     name = "repetition"
 
-    def check(self, prompt: Prompt, completion: Completion) -> Finding | None:
+    def check(self, analysis: Analysis) -> Finding | None:
         """None where the prompt asks for repetition."""
-        text, asked = completion.text, request(prompt)
-        if not text or _ASKED_FOR.search(asked):
-            return None
-        start = max(0, len(text) - _WINDOW)
-        text, verse = text[start:], bool(_VERSE_ASKED.search(asked))
-        found = (
-            _characters(text)
-            or _loop(text, completion.finish_reason == "length")
-            or _sentences(text, verse=verse)
-            or _phrases(text)
-            or _few_words(text, verse=verse)
-        )
+        start = analysis.tail_start
+        text = analysis.text[start:]
+        found = _find(analysis, text, analysis.words)
         if found is None:
             return None
-        score, (first, end), reason = found
-        return Finding(self.name, score, (start + first, start + end), reason)
+        span = (start + found.span[0], start + found.span[1])
+        return finding(
+            self.name, found.kind, analysis, span, found.reason, score=found.score, threshold=found.threshold
+        )
 
 
-_Found = tuple[float, tuple[int, int], str]
+def _find(analysis: Analysis, text: str, words: Sequence[str]) -> _Found | None:
+    """The cheap looks come first; what the prompt asks for matters only where something was seen."""
+    runs, repeated = _has_runs(text, words), _repeats(words)
+    circles = _poorest(words, steps=_CIRCLE_STEPS) is not None
+    tail = _ends_periodically(text)
+    poor = is_poor(words)
+    if not (runs or repeated or circles or tail or poor) or _REPEAT_ASKED.search(analysis.asked):
+        return None
+    verse = bool(_VERSE_ASKED.search(analysis.asked))
+    if runs and (found := _characters(text, words, analysis.asked)):
+        return found
+    plain = prose(text)
+    if repeated and (found := _in_prose(plain, analysis, verse=verse)):
+        return found
+    if tail and (found := _tail(text, cut=analysis.cut, verse=verse)):
+        return found
+    if circles and not verse and (found := _few_words(plain)):
+        return found
+    return _again(plain) if poor and not verse else None
 
 
-def _characters(text: str) -> _Found | None:
-    for match in _CHARACTERS.finditer(text):
-        if len(match[0]) >= 40 or (len(match[0]) >= 10 and len(match[0]) >= 0.5 * len(text.strip())):
-            return len(match[0]) / 40 + 1, match.span(), f"'{match[1]}' {len(match[0]) // len(match[1])} times in a row"
-    if word := _STUTTER.search(text):
-        return 2.0, word.span(), f"'{excerpt(word[1])}' again and again"
-    marks = _MARKS.search(text)
-    return marks and (len(marks[0]) / 40, marks.span(), f"'{marks[1]}' {len(marks[0])} times in a row")
+def _again(plain: str) -> _Found | None:
+    """What comes back in other words, in a list, or far away."""
+    said = sentences(plain)
+    words = sum(len(one.text.split()) for one in said)
+    if not words or len(_NUMBER.findall(_COUNTER.sub(" ", plain))) > _NUMBERS_SAID * words:
+        return None
+    found = restated(said) if _is_running(plain, words) else items_again(said)
+    return _told(found or enumeration_again(plain) or paragraph_again(letter_spans(plain)))
 
 
-def _loop(text: str, cut: bool) -> _Found | None:
-    """A loop that the text ends in; exactly, or with its numbers changing."""
-    tokens = [Span(match.start(), match.end(), match[0].casefold()) for match in _TOKEN.finditer(text)]
-    # A loop that ends with a full stop is one all the same.
-    while len(tokens) > 1 and tokens[-1].text in ".!?\"'”)":
-        tokens.pop()
-    exact = [token.text for token in tokens]
-    numberless = ["0" if token.isdecimal() else token for token in exact]
-    for keys, changing in ((exact, False), (numberless, True)):
-        length, period = _periodic_tail(keys)
-        unit = tokens[len(tokens) - length :][:period]
-        if not unit:
-            continue
-        times, size = length / period, tokens[-1].end - unit[0].start
-        if _plain_loop(unit, times, size, changing) or (cut and _weak_loop(unit, times, size, changing)):
-            span = (unit[0].start, tokens[-1].end)
-            how = " with changing numbers" if changing else ""
-            shown = excerpt(text[unit[0].start : unit[-1].end], 50)
-            return times / 3, span, f"ends in a loop of {times:.0f} times '{shown}'{how}"
+def _told(found: Restated | None) -> _Found | None:
+    if found is None:
+        return None
+    least = 2 if found.times < 3 else 3
+    reason = f"says '{excerpt(found.what.strip(), 50)}' {found.times} times, in other words or a frame"
+    return _Found(found.kind, found.times, least, (found.start, found.end), reason)
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    """Whether phrases come back often, or again and again at one distance."""
+    phrases = max(0, len(words) - 3)
+    repeated = phrases - len(set(zip(words, words[1:], words[2:], words[3:], strict=False)))
+    if repeated < _SUSPECT or repeated >= _SUSPECT_SHARE * phrases:
+        return repeated >= _SUSPECT
+    return any(size >= (2 if period >= _PARAGRAPH else 3) * period for period, _, size in _periods(words))
+
+
+def _poorest(words: Sequence[str], *, steps: int) -> tuple[int, int, int, float] | None:
+    """(distinct words, first word, words, share allowed) of a stretch that is too poor, `steps` looks per stretch."""
+    if len(words) < _CIRCLE_LEAST:
+        return None
+    for size, share in _CIRCLES:
+        last, step = max(0, len(words) - size), size // steps
+        fewest, first = min((len(set(words[at : at + size])), at) for at in (*range(0, last, step), last))
+        size = min(size, len(words))
+        if fewest <= share * size:
+            return fewest, first, size, share
     return None
 
 
-def _plain_loop(unit: Sequence[Span], times: float, size: int, changing: bool) -> bool:
-    """Long enough, of words: names of chords, cells and single letters repeat in healthy texts."""
-    real = sum(len(token.text) >= 3 and token.text.isalpha() and not _CHORD.match(token.text.upper()) for token in unit)
-    real += sum(token.text.isalpha() and not token.text.isascii() and len(token.text) == 1 for token in unit) // 2
+def _ends_periodically(text: str) -> bool:
+    """Whether the last characters stood shortly before the end already."""
+    end = text.rstrip(" .!\n")
+    return len(end) >= 40 and end.find(end[-16:], -_LONGEST_PERIOD - 16, -1) >= 0
+
+
+def _has_runs(text: str, words: Sequence[str]) -> bool:
+    if not words:
+        return has_any(text, [mark * 40 for mark in _MARKS])
+    stutter = sum(map(eq, words, words[1:])) >= 4
+    longest = max(map(len, words))
+    return (
+        stutter or longest >= 40 or (longest >= 10 and longest >= 0.5 * len(text.strip())) or _marks(text) is not None
+    )
+
+
+def _marks(text: str) -> str | None:
+    return next((mark for mark in _MARKS if mark * 40 in text), None)
+
+
+def _characters(text: str, words: Sequence[str], asked: str) -> _Found | None:
+    if words and max(map(len, words)) >= 10:
+        for match in _CHARACTERS.finditer(lower_case(text)):
+            size, nucleotides = len(match[0]), _NUCLEOTIDES.match(match[1])
+            if not nucleotides and not _DRAWN_OUT.search(asked) and (size >= 40 or 2 * size >= len(text.strip())):
+                times = size // len(match[1])
+                return _Found("characters", times, 10, match.span(), f"'{match[1]}' {times} times in a row")
+    if word := _STUTTER.search(text):
+        times = count_words(word[0])
+        return _Found("words", times, 5, word.span(), f"'{excerpt(word[1])}' {times} times in a row")
+    if mark := _marks(text):
+        start = text.index(mark * 40)
+        end = start + len(text[start:]) - len(text[start:].lstrip(mark))
+        return _Found("characters", end - start, 40, (start, end), f"'{mark}' {end - start} times in a row")
+    return None
+
+
+def _in_prose(plain: str, analysis: Analysis, *, verse: bool) -> _Found | None:
+    spans = letter_spans(plain)
+    keys = [span.text for span in spans]
+    for stretch in _stretches(plain, spans, keys):
+        if _is_loop(stretch, cut=analysis.cut, verse=verse):
+            shown = excerpt(plain[stretch.unit[0].start : stretch.unit[-1].end], 50)
+            reason = f"{stretch.times:.0f} times '{shown}' in a row"
+            return _Found("loop", stretch.times, 2 if stretch.times < 3 else 3, (stretch.start, stretch.end), reason)
+    found = _sentences(plain, verse=verse)
+    return found or _phrases(plain, spans, keys, cut=analysis.cut, verse=verse)
+
+
+def _periods(keys: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """(period, first word, words) of the longest and the last stretch at each of the commonest distances of phrases."""
+    seen: dict[tuple[str, ...], int] = {}
+    distances: Counter[int] = Counter()
+    for at, phrase in enumerate(zip(keys, keys[1:], keys[2:], keys[3:], strict=False)):
+        if phrase in seen:
+            distances[at - seen[phrase]] += 1
+        seen[phrase] = at
+    for period, _ in distances.most_common(3):
+        same = bytes(map(eq, keys, keys[period:]))
+        runs = same.split(b"\0")
+        longest, last = max(runs, key=len), runs[-1]
+        yield period, same.index(longest), len(longest) + period
+        if last and last != longest:
+            yield period, len(same) - len(last), len(last) + period
+
+
+def _stretches(text: str, spans: Sequence[Span], keys: Sequence[str]) -> Iterator[_Stretch]:
+    for period, first, words in _periods(keys):
+        start, end = spans[first].start, spans[first + words - 1].end
+        yield _Stretch(spans[first : first + period], words / period, words, start, end, text[start:end])
+
+
+def _is_loop(stretch: _Stretch, *, cut: bool, verse: bool) -> bool:
+    """Long enough, of words, and no drill, form or table in disguise."""
+    times, size, real = stretch.times, stretch.size, stretch.real
+    numbers = _NUMBER.findall(_COUNTER.sub(" ", stretch.text))
+    if sum(len(word.text) for word in stretch.unit) * times < _LETTERS_SHARE * size:
+        return False
+    changing = len(set(numbers)) > len(numbers) / times + 1
+    if "__" in stretch.text or len(numbers) > 0.5 * stretch.words or (changing and len(numbers) > 0.25 * stretch.words):
+        return cut and times >= 12 and size >= 400 and real >= 2
+    if verse:
+        if cut and times >= 3 and len(stretch.unit) >= _VERSE_UNIT:
+            return True
+        return times >= (6 if cut else 10) and size >= (150 if cut else 400) and real >= 1 and not changing
     if changing:
-        return size >= 120 and times >= (4 if real >= 4 else 7) and real >= 2
-    return real >= 1 and ((times >= 4 and size >= 60) or (times >= 3 and size >= 120 and real >= 4))
+        return times >= 4 and size >= 80 and real >= 3
+    if stretch.words == times:
+        return times >= 8 and size >= 60 and real >= 1
+    return (
+        (times >= 4 and real >= 1 and size >= (40 if real >= 3 else 60))
+        or (times >= 3 and size >= 60 and real >= 4)
+        or (times >= 2 and len(stretch.unit) >= _PARAGRAPH and real >= 15)
+    )
 
 
-def _weak_loop(unit: Sequence[Span], times: float, size: int, changing: bool) -> bool:
-    """Single letters and marks: a loop only when the text never ended."""
-    return not changing and times >= 10 and size >= (80 if any(t.text.isalpha() for t in unit) else 200)
-
-
-def _periodic_tail(keys: Sequence[str]) -> tuple[int, int]:
-    """(length, period) of the longest end of `keys` that repeats at least three times; (0, 1) without one.
-
-    The prefix function of the reversed sequence (Knuth, Morris, Pratt 1977) gives the smallest period of every end.
-    """
-    reverse = list(reversed(keys))
-    borders = [0] * len(reverse)
-    best = (0, 1)
-    for i in range(1, len(reverse)):
-        k = borders[i - 1]
-        while k and reverse[i] != reverse[k]:
-            k = borders[k - 1]
-        borders[i] = k = k + (reverse[i] == reverse[k])
-        if (i + 1) >= 3 * (i + 1 - k):
-            best = (i + 1, i + 1 - k)
-    return best
-
-
-def _sentences(text: str, *, verse: bool) -> _Found | None:
+def _sentences(plain: str, *, verse: bool) -> _Found | None:
     """One sentence or line again and again, anywhere."""
-    prose = _prose(text)
-    found = [(s, " ".join(word.text.casefold() for word in words(s.text))) for s in sentences(prose)]
-    counts = Counter(key for _, key in found if key.count(" ") >= 3)
+    found = [(s, " ".join(letters(lower_case(s.text)))) for s in sentences(plain)]
+    counts = Counter(
+        key
+        for sentence, key in found
+        if (key.count(" ") >= _SENTENCE_WORDS - 1 or not key.isascii()) and not _is_tabular(sentence.text, key)
+    )
     if not counts:
         return None
-    key, times = counts.most_common(1)[0]
-    total = sum(len(other) for _, other in found)
-    share = times * len(key) / max(1, total)
-    if times < (5 if verse else 3) or share < (0.6 if verse else 0.4):
+    key, times = max(counts.items(), key=lambda item: item[1] * len(item[0]))
+    share = times * len(key) / max(1, sum(len(other) for _, other in found))
+    running = _is_running(plain, sum(other.count(" ") + 1 for _, other in found))
+    least = 0.6 if verse else 0.4 if not running else 0.12 if times >= 4 else 0.2 if key.count(" ") >= 5 else 0.4
+    if times < (5 if verse else 3) or share < least:
         return None
     where = [s for s, other in found if other == key]
-    return times / 3, (where[0].start, where[-1].end), f"says '{excerpt(where[0].text, 50)}' {times} times"
+    reason = f"says '{excerpt(where[0].text, 50)}' {times} times"
+    return _Found("sentences", times, 5 if verse else 3, (where[0].start, where[-1].end), reason)
 
 
-def _phrases(text: str) -> _Found | None:
-    """Repeated four-word phrases, backed by compression for texts that are long enough."""
-    prose = _prose(text)
-    found = [word for word in words(prose) if not word.text.isdecimal()]
-    if len(found) < _NGRAM_WORDS:
+def _is_tabular(text: str, words: str) -> bool:
+    return 4 * len(_NUMBER.findall(text)) > words.count(" ")
+
+
+def _phrases(plain: str, spans: Sequence[Span], keys: Sequence[str], *, cut: bool, verse: bool) -> _Found | None:
+    """Words in repeated six-word phrases, backed by compression for texts that are long enough."""
+    numbers = len(_NUMBER.findall(plain))
+    if len(spans) < _PHRASES_LEAST or numbers > _NUMBERS * len(spans) or not _wordy(keys):
         return None
-    keys = [word.text.casefold() for word in found]
-    grams = list(zip(keys, keys[1:], keys[2:], keys[3:], strict=False))
-    counts = Counter(grams)
-    share = 1 - len(counts) / len(grams)
-    ratio = _zlib_ratio(prose)
-    score = max(share / _NGRAM_SHARE, ratio / _ZLIB_RATIO if share >= 0.3 else 0.0)
-    if score < 1 or not _wordy(prose):
+    phrases = list(zip(*(keys[at:] for at in range(_PHRASE)), strict=False))
+    counts = Counter(phrases)
+    phrase, times = counts.most_common(1)[0]
+    running = _is_running(plain, len(keys))
+    repeated = [at for at, other in enumerate(phrases) if counts[other] > 1]
+    if not running:  # The lines of forms and quizzes follow each other in the same order.
+        repeated = [at for at in repeated if "\n" not in plain[spans[at].start : spans[at + _PHRASE - 1].end]]
+    covered = set().union(*(range(at, at + _PHRASE) for at in repeated))
+    share = len(covered) / len(keys)
+    least = _SHARE_LINES if verse or not running else _SHARE if times >= 3 else _SHARE_TWICE
+    enough = (running and cut) if verse else times >= (2 if cut and running else 3 if running else 4)
+    if share < least or not enough:
+        return _compressed(plain, spans, share) if share >= 0.3 and times >= 3 else None
+    at = [i for i, other in enumerate(phrases) if other == phrase]
+    span = (spans[at[0]].start, spans[at[-1] + _PHRASE - 1].end)
+    reason = f"{share:.0%} of it stands in repeated phrases, '{excerpt(' '.join(phrase), 50)}' {times} times"
+    return _Found("phrases", share, least, span, reason)
+
+
+def _compressed(plain: str, spans: Sequence[Span], share: float) -> _Found | None:
+    ratio = _zlib_ratio(plain)
+    if ratio < _ZLIB_RATIO:
         return None
-    gram, times = counts.most_common(1)[0]
-    at = [i for i, other in enumerate(grams) if other == gram]
-    span = (found[at[0]].start, found[at[-1] + 3].end)
-    phrase = " ".join(word.text for word in found[at[0] : at[0] + 4])
-    return score, span, f"{share:.0%} of its four-word phrases are repeated, '{excerpt(phrase, 50)}' {times} times"
+    reason = f"compresses {ratio:.1f} times, {share:.0%} of it stands in repeated phrases"
+    return _Found("phrases", ratio, _ZLIB_RATIO, (spans[0].start, spans[-1].end), reason)
 
 
-def _few_words(text: str, *, verse: bool) -> _Found | None:
+def _few_words(plain: str) -> _Found | None:
     """Saying one thing in circles: few distinct words among some forty, in running text.
 
     Lists and plans reuse their template; of 1,280 answers to people's prompts, all prose below the threshold looped.
     """
-    prose = _prose(text)
-    found = words(prose)
-    lines = sum(1 for line in prose.split("\n") if line.strip())
-    if verse or len(found) < _CIRCLE_LEAST or len(found) < _CIRCLE_LINE * lines or not _wordy(prose):
+    spans = letter_spans(plain)
+    keys = [span.text for span in spans]
+    numbers = len(_NUMBER.findall(plain))
+    if len(keys) < _CIRCLE_LEAST or not _is_running(plain, len(keys)) or not _wordy(keys):
         return None
-    size = min(_CIRCLE_WORDS, len(found))
-    keys = [word.text.casefold() for word in found]
-    seen, first = Counter(keys[:size]), 0
-    fewest = len(seen)
-    for i in range(size, len(keys)):
-        seen[keys[i]] += 1
-        seen[keys[i - size]] -= 1
-        if not seen[keys[i - size]]:
-            del seen[keys[i - size]]
-        if len(seen) < fewest:
-            fewest, first = len(seen), i - size + 1
-    if fewest > _CIRCLE_SHARE * size:
+    if numbers > _NUMBERS * len(keys) or "=" in plain:
         return None
-    span = (found[first].start, found[first + size - 1].end)
-    return _CIRCLE_SHARE * size / fewest, span, f"goes in circles: {fewest} distinct words in a stretch of {size}"
+    if (found := _poorest(keys, steps=40)) is None:
+        return None
+    fewest, first, size, share = found
+    span = (spans[first].start, spans[first + size - 1].end)
+    reason = f"goes in circles: {fewest} distinct words in a stretch of {size}"
+    return _Found("circles", 1 - fewest / size, 1 - share, span, reason)
+
+
+def _tail(text: str, *, cut: bool, verse: bool) -> _Found | None:
+    """A loop that the text ends in, character by character, whatever it is made of: code, cells, marks."""
+    end = len(text.rstrip(" .!\n"))
+    key, at = text[end - 16 : end], end - 16
+    for _ in range(_PERIODS):
+        at = text.rfind(key, max(0, end - _LONGEST_PERIOD - 16), at + 15)
+        if at < 0:
+            return None
+        period = end - 16 - at
+        equal = bytes(map(eq, reversed(text[:end]), reversed(text[: end - period])))
+        size = (equal + b"\0").index(b"\0") + period
+        if size >= 3 * period and _is_tail_loop(text[end - period : end], size, cut=cut, verse=verse):
+            times, shown = size / period, excerpt(text[end - size : end - size + period].strip(), 50)
+            reason = f"ends in a loop of {times:.0f} times '{shown}'"
+            return _Found("loop", times, 3, (end - size, end), reason)
+    return None
+
+
+def _is_tail_loop(unit: str, size: int, *, cut: bool, verse: bool) -> bool:
+    times, words = size / len(unit), letter_spans(unit)
+    real = sum(len(word.text) >= 3 and not is_chord(word.text) for word in words)
+    if real:
+        return times >= (6 if cut and not verse else 10) and size >= (200 if cut and not verse else 500)
+    return cut and times >= (40 if verse else 10) and size >= (80 if words else 200)
 
 
 def _zlib_ratio(text: str) -> float:
-    data = text.encode("utf-8", "surrogatepass")
-    return len(data) / len(zlib.compress(data)) if len(text) >= _ZLIB_CHARACTERS else 0.0
+    data = " ".join(text.split()).encode("utf-8", "surrogatepass")
+    return len(data) / len(zlib.compress(data)) if len(data) >= _ZLIB_CHARACTERS else 0.0
 
 
-def _prose(text: str) -> str:
-    """`text` with tables and code blanked, at the same offsets."""
-    for pattern in (_FENCE, _TABLE_LINE, _CODE_LINE):
-        text = pattern.sub(lambda match: " " * len(match[0]), text)
-    return text
+def _is_running(plain: str, words: int) -> bool:
+    """Paragraphs, not lines of a list, a form or verse."""
+    return words >= _CIRCLE_LINE * sum(1 for line in plain.split("\n") if line.strip())
 
 
-def _wordy(text: str) -> bool:
-    """Mostly words of three letters and more: not notes, grids, or numbers."""
-    found = words(text)
-    return sum(len(w.text) >= 3 or not w.text.isascii() for w in found if not w.text.isdecimal()) >= 0.5 * len(found)
+def _wordy(keys: Sequence[str]) -> bool:
+    """Words of three letters and more among them: not notes, grids, or formulas."""
+    return 3 * sum(len(key) >= 3 or not key.isascii() for key in keys) >= len(keys)

@@ -1,83 +1,73 @@
-"""report.html from the files of a Run folder: one page, no network, no script.
+"""Pages and text from Run folders, with nothing but their files.
 
-    run.json, *.jsonl ──► folder.py ──► gates.py, sections.py, answers.py ──► templates/ ──► report.html
+    run.json, *.jsonl ──► folder.py ──► gates.py, sections.py, outcomes.py, answers.py ──► templates/ ──► report.html
+    several run.json  ──► trend.py    ──► trend.html
+    run.json          ──► markdown.py ──► a comment on a pull request
 
-Everything in a Run but its numbers was written by a model, a data set or a user. The page therefore
-escapes every value (`autoescape=True`), shows control characters instead of obeying them (`visible`, applied
-to every value by `finalize`), takes no address from data, and forbids scripts and requests by a policy of its
-own (CSP), which admits one style sheet by its digest.
+Everything in a Run but its numbers was written by a model, a data set or a user. The pages therefore escape every
+value (`autoescape=True`), show control characters instead of obeying them (`visible`, applied to every value by
+`finalize`), take no address from data, and forbid requests and all scripts but one by a policy of their own (CSP),
+which admits one style sheet and one script by their digests. That script reads the answers as JSON and shows them
+through `textContent` alone.
 """
 
-import base64
-import hashlib
-import tempfile
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from ..fingerprint import write_atomically
 from . import sections
 from .answers import answers
-from .folder import RunFolder, read_folder
+from .diagnosis import causes
+from .folder import RunFolder, read_folder, read_summary
 from .gates import gate_rows
 from .heading import heading, provenance
-from .text import visible
+from .markdown import markdown
+from .outcomes import outcomes
+from .page import embed, render
+from .trend import trend
 
-__all__ = ["write_report"]
+__all__ = ["markdown_report", "write_report", "write_trend"]
 
 
-def write_report(run_dir: Path) -> Path:
-    """Writes `report.html` into a Run folder from the folder's other files, and returns its path.
+def write_report(run_dir: Path, target: Path | None = None) -> Path:
+    """Writes the page of a Run from its folder's other files to `target` (`report.html` inside it), and returns that.
 
-    Raises UsageError for a run.json that is missing or of another schema, DataError (file:line) for a row.
+    Raises UsageError for a run.json that is missing or of another schema, DataError (file:line) for a row, OSError.
     """
-    page = _render(read_folder(run_dir))
-    target = run_dir / "report.html"
-    with tempfile.NamedTemporaryFile("wb", dir=run_dir, prefix=".report-", delete=False) as file:
-        file.write(page.encode("utf-8", errors="replace"))
-    Path(file.name).chmod(0o644)  # temporary files are private, reports are shown around
-    return Path(file.name).replace(target)
+    target = target or run_dir / "report.html"
+    write_atomically(target, _report(read_folder(run_dir)))
+    return target
 
 
-def _render(folder: RunFolder) -> str:
-    style = (files(__package__) / "templates" / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def write_trend(run_dirs: list[Path], target: Path) -> Path:
+    """Writes one page about several Runs, in their order: each gated metric over them. Raises as `write_report`."""
+    runs = [(run_dir, read_summary(run_dir / "run.json")) for run_dir in run_dirs]
+    write_atomically(target, render("trend.html.j2", trend=trend(runs, target.parent)))
+    return target
+
+
+def markdown_report(run_dir: Path) -> str:
+    """A Run as Markdown, for a comment on a pull request or a job's summary. Raises UsageError for run.json."""
+    return markdown(read_summary(run_dir / "run.json"))
+
+
+def _report(folder: RunFolder) -> str:
     gates = gate_rows(folder.summary["gates"])
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            style=Markup(style),
-            style_digest=digest,
-            heading=heading(folder.summary, gates),
-            gates=gates,
-            pathologies=sections.pathologies(folder),
-            tasks=sections.tasks(folder),
-            pairs=sections.pairs(folder),
-            judge=sections.judge(folder),
-            curves=sections.training(folder),
-            training_note=folder.training_note,
-            answers=answers(folder),
-            provenance=provenance(folder.summary),
-        )
+    exchanges = answers(folder)
+    return render(
+        "report.html.j2",
+        script="answers.js",
+        heading=heading(folder.summary, gates),
+        gates=gates,
+        causes=causes(folder.summary),
+        pathologies=sections.pathologies(folder),
+        tasks=sections.tasks(folder),
+        pairs=sections.pairs(folder),
+        judge=sections.judge(folder),
+        outcomes=outcomes(folder),
+        curves=sections.training(folder),
+        guard=sections.guard(folder),
+        training_note=folder.training_note,
+        exchanges=embed(exchanges),
+        asked=len(exchanges),
+        provenance=provenance(folder.summary),
     )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("harness.report"),
-        # Not select_autoescape(): it goes by the file's ending and would leave .j2 files unescaped.
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

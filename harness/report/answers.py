@@ -1,131 +1,162 @@
-"""Both sides' answers to each prompt, with what the detectors saw."""
+"""Both sides' answers to each prompt, with what detectors and judge saw, as the page's script reads them."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
 
 from .folder import Json, RunFolder
-from .sections import SIDES, verdict_outcome
-from .text import SHOWN_CHARACTERS, Segment, marked
+from .outcomes import pair_results, verdict_outcome
+from .page import embed
+from .sections import SIDES
+from .text import SHOWN_CHARACTERS, Segment, marked, visible
 
-_OPEN = 12
-"""Prompts whose answers are unfolded when the page opens."""
+Exchange = dict[str, Any]
+"""A prompt with both sides' answers, ready for `embed`:
 
+    {"id", "category", "question": the last user message, "context": [[role, text]] before it,
+     "outcome"?: win|loss|tie|split|unscored, "findings": [[detector, new|gone|both]],
+     "answers": [baseline, candidate], "verdicts": {order: {"said", "raw"}}}
 
-@dataclass(frozen=True)
-class Answer:
-    """One side's answer, cut into marked and plain stretches."""
+An answer is null, or {"text": [stretch], "tokens", "cut": at the token limit, "hidden": characters left out,
+"notes": [[detector, reason]]}; a stretch is plain text or [text, detectors that begin here, how many cover it].
+"""
 
-    segments: tuple[Segment, ...]
-    detectors: tuple[str, ...]
-    notes: tuple[tuple[str, str], ...]
-    """(detector, reason) of each Finding."""
-    tokens: int
-    stopped: str
-    """Why the answer may be incomplete; empty if it ended by itself."""
-    hidden: int
-    """Characters left out of the page."""
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A prompt with both sides' answers."""
-
-    prompt_id: str
-    category: str
-    question: str
-    """The last user message."""
-    context: tuple[tuple[str, str], ...]
-    """(role, text) of the messages before it."""
-    answers: tuple[Answer | None, Answer | None]
-    """Baseline, candidate; None where the Run has no answer of that side."""
-    verdicts: tuple[str, ...]
-    open: bool = False
-
-    @property
-    def badges(self) -> tuple[tuple[str, str], ...]:
-        """(detector, "new" | "gone" | "both"): how the findings differ between the sides."""
-        before, after = (set(answer.detectors) if answer else set() for answer in self.answers)
-        return tuple(
-            (name, "both" if name in before & after else ("new" if name in after else "gone"))
-            for name in sorted(before | after)
-        )
+_BUDGET = 4_500_000
+"""Bytes of the page that texts may take; with more, the longest ones are cut."""
+_ORDER_OF_OUTCOMES = {"loss": 0, "split": 1, "win": 2, "tie": 3, "unscored": 4, "": 5}
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The exchanges, by how much there is to see."""
-
-    differing: tuple[Exchange, ...]
-    """Findings differ between the sides; new ones first."""
-    alike: tuple[Exchange, ...]
-    """The same findings on both sides."""
-    clean: tuple[Exchange, ...]
-
-    @property
-    def count(self) -> int:
-        return len(self.differing) + len(self.alike) + len(self.clean)
-
-
-def answers(folder: RunFolder) -> Answers:
-    """Completions joined on the prompt's hash, in the order of completions.jsonl within each group."""
+def answers(folder: RunFolder) -> list[Exchange]:
+    """Completions joined on the prompt's hash, the most telling first: new findings, findings gone, losses."""
     rows: dict[str, dict[str, Json]] = {}
     for row in folder.completions:
         rows.setdefault(row["prompt_hash"], {})[row["side"]] = row
-    findings: dict[tuple[str, str], list[Json]] = {}
-    for finding in folder.findings:
-        findings.setdefault((finding["side"], finding["prompt_hash"]), []).append(finding)
-    verdicts: dict[str, list[str]] = {}
-    for row in folder.verdicts:
-        verdicts.setdefault(row["prompt_hash"], []).append(_verdict(row))
+    findings = _grouped(folder.findings, lambda row: (row["side"], row["prompt_hash"]))
+    verdicts = _grouped(folder.verdicts, lambda row: row["prompt_hash"])
+    results = pair_results(folder.verdicts)
+    shorten = _shortener(folder)
     exchanges = [
-        _exchange(sides, [findings.get((side, key), []) for side in SIDES], verdicts.get(key, []))
+        _exchange(sides, [findings.get((side, key), []) for side in SIDES], verdicts.get(key, []), shorten)
+        | {"outcome": results.get(key, "")}
         for key, sides in rows.items()
     ]
-    differing = sorted((e for e in exchanges if any(state != "both" for _, state in e.badges)), key=_novelty)
-    return Answers(
-        differing=tuple(replace(exchange, open=rank < _OPEN) for rank, exchange in enumerate(differing)),
-        alike=tuple(e for e in exchanges if e.badges and all(state == "both" for _, state in e.badges)),
-        clean=tuple(e for e in exchanges if not e.badges),
-    )
+    return sorted(exchanges, key=_rank)
 
 
-def _exchange(sides: dict[str, Json], findings: Sequence[Sequence[Json]], verdicts: Sequence[str]) -> Exchange:
+def _grouped(rows: Sequence[Json], key: Callable[[Json], Any]) -> dict[Any, list[Json]]:
+    groups: dict[Any, list[Json]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _exchange(
+    sides: Mapping[str, Json],
+    findings: Sequence[Sequence[Json]],
+    verdicts: Sequence[Json],
+    shorten: Callable[[str], str],
+) -> Exchange:
     row = next(iter(sides.values()))
-    messages = [(message["role"], message["content"]) for message in row["messages"]]
-    both = [_answer(sides[side], found) if side in sides else None for side, found in zip(SIDES, findings, strict=True)]
-    return Exchange(
-        prompt_id=str(row["prompt_id"]),
-        category=row.get("category") or "",
-        question=messages[-1][1] if messages else "",
-        context=tuple(messages[:-1]),
-        answers=(both[0], both[1]),
-        verdicts=tuple(verdicts),
-    )
+    messages = [[visible(str(message["role"])), _shown(message["content"], shorten)] for message in row["messages"]]
+    return {
+        "id": visible(str(row["prompt_id"])),
+        "category": visible(str(row.get("category") or "")),
+        "question": messages[-1][1] if messages else "",
+        "context": messages[:-1],
+        "findings": _changes(findings),
+        "answers": [
+            _answer(sides[side], found, shorten) if side in sides else None
+            for side, found in zip(SIDES, findings, strict=True)
+        ],
+        "verdicts": {str(verdict["order"]): _verdict(verdict, shorten) for verdict in verdicts},
+    }
 
 
-def _answer(row: Json, findings: Sequence[Json]) -> Answer:
+def _changes(findings: Sequence[Sequence[Json]]) -> list[list[str]]:
+    """How the findings differ between the sides."""
+    before, after = ({finding["detector"] for finding in found} for found in findings)
+    return [
+        [visible(str(name)), "both" if name in before & after else ("new" if name in after else "gone")]
+        for name in sorted(before | after)
+    ]
+
+
+def _answer(row: Json, findings: Sequence[Json], shorten: Callable[[str], str]) -> dict[str, Any]:
     text = row["text"]
-    shown = text[:SHOWN_CHARACTERS]
-    return Answer(
-        segments=tuple(marked(shown, findings)),
-        detectors=tuple(dict.fromkeys(finding["detector"] for finding in findings)),
-        notes=tuple(dict.fromkeys((finding["detector"], finding.get("reason") or "") for finding in findings)),
-        tokens=row["tokens"],
-        stopped="cut at the token limit" if row.get("finish_reason") == "length" else "",
-        hidden=len(text) - len(shown),
-    )
+    shown = shorten(text)
+    notes = dict.fromkeys((finding["detector"], finding.get("reason") or "") for finding in findings)
+    return {
+        "text": [
+            [visible(s.text), [visible(name) for name in s.starts], len(s.detectors)]
+            if s.detectors
+            else visible(s.text)
+            for s in marked(shown, findings)
+        ],
+        "tokens": row["tokens"],
+        "cut": row.get("finish_reason") == "length",
+        "hidden": len(text) - len(shown),
+        "notes": [[visible(detector), visible(reason)] for detector, reason in notes],
+    }
 
 
-def _verdict(row: Json) -> str:
+def _stretch(segment: Segment) -> str | list[Any]:
+    text = visible(segment.text)
+    return [text, [visible(name) for name in segment.starts], len(segment.detectors)] if segment.detectors else text
+
+
+def _verdict(row: Json, shorten: Callable[[str], str]) -> dict[str, str]:
     # The judge's response a is the candidate; order "ab" shows it first.
     shown = ("candidate", "baseline") if row["order"] == "ab" else ("baseline", "candidate")
     outcome = verdict_outcome(row)
     said = f"chose the {shown[outcome == 'second']}" if outcome in ("first", "second") else outcome
     reason = f" ({row['reason']})" if row.get("reason") else ""
-    return f"{shown[0]} shown first: {said}{reason}"
+    return {"said": visible(f"{said}{reason}"), "raw": _shown(row.get("raw") or "", shorten)}
 
 
-def _novelty(exchange: Exchange) -> tuple[int, int]:
-    states = Counter(state for _, state in exchange.badges)
-    return (-states["new"], -states["gone"])
+def _shown(text: str, shorten: Callable[[str], str]) -> str:
+    shown = shorten(text)
+    return visible(shown) + (" […]" if len(shown) < len(text) else "")
+
+
+def _rank(exchange: Exchange) -> tuple[int, int, int]:
+    states = Counter(state for _, state in exchange["findings"])
+    return (-states["new"], -states["gone"], _ORDER_OF_OUTCOMES[exchange["outcome"]])
+
+
+def _shortener(folder: RunFolder) -> Callable[[str], str]:
+    """Cuts texts so that all of them fit into the page: the longest ones first, all to the same size."""
+    allowed = size_limit([_size(text) for text in _texts(folder)], _BUDGET)
+
+    def shorten(text: str) -> str:
+        shown = text[:SHOWN_CHARACTERS]
+        size = _size(shown)
+        return shown if size <= allowed else shown[: len(shown) * allowed // size]
+
+    return shorten
+
+
+def _texts(folder: RunFolder) -> Iterator[str]:
+    for row in folder.completions:
+        yield row["text"]
+        if row["side"] == SIDES[0]:
+            yield from (message["content"] for message in row["messages"])
+    yield from (row.get("raw") or "" for row in folder.verdicts)
+
+
+def _size(text: str) -> int:
+    return len(embed(visible(text[:SHOWN_CHARACTERS])).encode())
+
+
+def size_limit(sizes: Sequence[int], budget: int) -> int:
+    """The largest limit with which sum(min(size, limit)) stays within `budget`.
+
+    With k sizes below it, the limit is (budget - their sum) / (n - k).
+    """
+    ordered = sorted(sizes)
+    below = [0, *accumulate(ordered)]
+    if below[-1] <= budget:
+        return ordered[-1] if ordered else 0
+    k = bisect_left(range(len(ordered)), True, key=lambda i: below[i] + ordered[i] * (len(ordered) - i) > budget)
+    return (budget - below[k]) // (len(ordered) - k)

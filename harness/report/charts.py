@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LEFT, _RIGHT = (2.6, 9.0), (1.8, 4.0)
 """Least and most that the strips show on the worse and on the better side, in tolerances."""
@@ -98,6 +98,15 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A step at which something happened; `kind` is warning, restored or stopped."""
+
+    at: float
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
 class LineChart:
     """Curves over training steps; y grows downwards, as in SVG."""
 
@@ -107,20 +116,24 @@ class LineChart:
     x_ticks: tuple[Tick, ...]
     guide: Tick | None = None
     """A level worth knowing, e.g. the loss of a policy that has learned nothing."""
+    marks: tuple[Mark, ...] = ()
 
 
 Series = Sequence[tuple[float, float | None]]
 """(step, value) pairs; None leaves a gap."""
 
 
-def line_chart(title: str, series: dict[str, Series], guide: tuple[float, str] | None = None) -> LineChart | None:
-    """A LineChart of one or more named series; None where no series has a value."""
+def line_chart(
+    title: str, series: dict[str, Series], guide: tuple[float, str] | None = None, marks: Sequence[Mark] = ()
+) -> LineChart | None:
+    """A LineChart of one or more named series; None where no series has a value. `marks` are at steps."""
     values = [value for points in series.values() for _, value in points if value is not None]
     if not values:
         return None
     steps = [step for points in series.values() for step, _ in points]
-    marks = nice_ticks(min([*values, *([guide[0]] if guide else [])]), max([*values, *([guide[0]] if guide else [])]))
-    bottom, top = marks[0], marks[-1]
+    levels = [*values, guide[0]] if guide else values
+    ticks = nice_ticks(min(levels), max(levels))
+    bottom, top = ticks[0], ticks[-1]
     left, right = min(steps), max(steps)
 
     def x(step: float) -> float:
@@ -136,9 +149,10 @@ def line_chart(title: str, series: dict[str, Series], guide: tuple[float, str] |
             _curve(name, [(x(s), None if v is None else y(v)) for s, v in points], points)
             for name, points in series.items()
         ),
-        y_ticks=tuple(Tick(y(mark), _label(mark, marks[1] - marks[0])) for mark in marks),
+        y_ticks=tuple(Tick(y(tick), tick_label(tick, ticks[1] - ticks[0])) for tick in ticks),
         x_ticks=tuple(Tick(x(end), f"{end:g}") for end in ends),
         guide=Tick(y(guide[0]), guide[1]) if guide else None,
+        marks=tuple(replace(mark, at=x(mark.at)) for mark in marks if left <= mark.at <= right),
     )
 
 
@@ -170,9 +184,10 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     return [index * step for index in range(first, last + 1)]
 
 
-def _label(value: float, step: float) -> str:
+def tick_label(value: float, step: float) -> str:
+    """A tick with as many decimals as its distance from the next one needs, and a true minus sign."""
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    if digits and not math.isclose(round(step, digits), step):
+    if not math.isclose(round(step, digits), step):
         digits += 1
     return f"{value + 0.0:.{digits}f}".replace("-", "\u2212")
 

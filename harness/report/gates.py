@@ -10,6 +10,8 @@ from .text import finite, interval, number, points, sentence, share
 
 _STATUS_ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
 _CHANCE = 0.5
+_USUAL_TOLERANCE = 0.05
+"""In whose units a limit without a tolerance is missed."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,29 @@ def gate_rows(gates: Sequence[Json]) -> list[GateRow]:
     return sorted(rows, key=lambda row: (row.warns, _STATUS_ORDER[row.status]))
 
 
+def strongest_first(summary: Json) -> list[str]:
+    """The reasons of a Run's decision, those of the gates that lie furthest beyond their limits first."""
+    beyond = {gate.get("reason"): _beyond(_drawable(gate)) for gate in summary["gates"]}
+    return sorted(map(str, summary.get("reasons") or ()), key=lambda reason: -beyond.get(reason, 0.0))
+
+
+def _beyond(interval: Interval | None) -> float:
+    """How far the point lies on the wrong side of the limit, in tolerances; 0 where it does not, or nobody knows."""
+    if interval is None:
+        return 0.0
+    return max(0.0, -interval.point - interval.tolerance) / (abs(interval.tolerance) or _USUAL_TOLERANCE)
+
+
 def metric_label(metric: str) -> str:
     """A metric's name for people: "pathology.repetition" is "Repetition"."""
     known = {
         "tax.pooled": "All benchmarks together",
         "preference.pair_accuracy": "Accuracy on held-out pairs",
         "preference.win_rate": "Win rate before the judge",
+        "preference.win_rate_length_adjusted": "Win rate at equal length",
     }
-    if metric in known:
-        return known[metric]
+    if metric in known or "*" in metric:
+        return known.get(metric, metric)
     kind, _, name = metric.partition(".")
     task, _, score = name.rpartition(".") if kind == "tax" else (name, "", "")
     words = ", ".join(part for part in (task.replace("_", " "), score) if part) or kind
@@ -64,7 +80,7 @@ def metric_label(metric: str) -> str:
 
 def _row(gate: Json, strip: Strip | None) -> GateRow:
     difference, candidate, level = (finite(gate.get(key)) for key in ("difference", "candidate", "level"))
-    shown = number if _is_plain(gate) else share
+    shown = number if is_plain(gate) else share
     return GateRow(
         metric=gate["metric"],
         label=metric_label(gate["metric"]),
@@ -75,13 +91,13 @@ def _row(gate: Json, strip: Strip | None) -> GateRow:
         baseline=shown(finite(gate.get("baseline"))),
         candidate=shown(candidate),
         effect=shown(candidate) if difference is None else _figure(gate, difference),
-        unit="points" if _is_paired(gate) and not _is_plain(gate) else "",
+        unit="points" if _is_paired(gate) and not is_plain(gate) else "",
         interval=_bounds(gate),
         level="" if level is None else f"{100 * level:g} %",
         n=number(finite(gate.get("n")), 7),
         unscored=number(finite(gate.get("unscored")), 7),
         detectable=number(finite(gate.get("detectable")))
-        if _is_plain(gate)
+        if is_plain(gate)
         else points(finite(gate.get("detectable")), signed=False),
         reason=sentence(gate.get("reason") or ""),
         strip=strip,
@@ -90,7 +106,7 @@ def _row(gate: Json, strip: Strip | None) -> GateRow:
 
 def _bounds(gate: Json) -> str:
     low, high = finite(gate.get("low")), finite(gate.get("high"))
-    if _is_plain(gate):
+    if is_plain(gate):
         return "–" if low is None else f"{number(low)} to {number(high)}"
     return interval(low, high, difference=_is_paired(gate))
 
@@ -107,7 +123,9 @@ def _rule(gate: Json) -> str:
 def _drawable(gate: Json) -> Interval | None:
     """The gate's interval as distances from the reference, positive where better; None without numbers."""
     relative = finite(gate.get("ratio_limit")) is not None
-    names = ("ratio", "ratio_low", "ratio_high", "ratio_limit") if relative else (_value(gate), "low", "high", "limit")
+    names = (
+        ("ratio", "ratio_low", "ratio_high", "ratio_limit") if relative else (drawn_value(gate), "low", "high", "limit")
+    )
     value, low, high, limit = (finite(gate.get(name)) for name in names)
     if value is None or low is None or high is None or limit is None:
         return None
@@ -124,7 +142,8 @@ def _drawable(gate: Json) -> Interval | None:
     )
 
 
-def _value(gate: Json) -> str:
+def drawn_value(gate: Json) -> str:
+    """The key of what the gate's interval bounds."""
     return "difference" if _is_paired(gate) else "candidate"
 
 
@@ -148,13 +167,13 @@ def _is_paired(gate: Json) -> bool:
     return finite(gate.get("difference")) is not None
 
 
-def _is_plain(gate: Json) -> bool:
+def is_plain(gate: Json) -> bool:
     """True for a value that is no share, such as a training signal."""
     return family_of(gate["metric"]) == "training"
 
 
 def _figure(gate: Json, value: float) -> str:
-    if _is_plain(gate):
+    if is_plain(gate):
         return number(value)
     return points(value) if _is_paired(gate) else share(value)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from .folder import Json
-from .gates import GateRow
+from .gates import GateRow, strongest_first
 from .text import sentence
 
 _MEANING = {
@@ -17,7 +17,7 @@ _MEANING = {
     "reject": "The candidate must not replace the baseline.",
     "inconclusive": "Not enough evidence that the candidate may replace the baseline.",
 }
-_REASONS = 4
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Heading:
 def heading(summary: Json, gates: Sequence[GateRow]) -> Heading:
     """The heading of a Run."""
     decision = summary["decision"] if summary["decision"] in _MEANING else "inconclusive"
-    reasons = tuple(sentence(str(reason)) for reason in summary.get("reasons") or ())
+    reasons = tuple(sentence(reason) for reason in strongest_first(summary))
     counts = Counter(gate.status for gate in gates if not gate.warns)
     return Heading(
         run=str(summary["run"]),
@@ -58,11 +58,11 @@ def heading(summary: Json, gates: Sequence[GateRow]) -> Heading:
         meaning=_MEANING[decision],
         reasons=reasons[:_REASONS],
         more_reasons=reasons[_REASONS:],
-        baseline=_side(summary["baseline"]),
-        candidate=_side(summary["candidate"]),
+        baseline=side(summary["baseline"]),
+        candidate=side(summary["candidate"]),
         facts=(
             ("Profile", str(summary.get("profile", ""))),
-            ("Date", _date(summary.get("created"))),
+            ("Date", date(summary.get("created"))),
             *_prompts_taken(summary.get("prompts")),
         ),
         tally=tuple((status, counts[status]) for status in ("fail", "inconclusive", "pass") if counts[status]),
@@ -91,8 +91,8 @@ def provenance(summary: Json) -> Provenance:
         settings=tuple((name, _value(value)) for name, value in settings.items()),
         versions=tuple((name, str(version)) for name, version in (summary.get("versions") or {}).items()),
         checkpoints=tuple(
-            (side, str(summary[side]["spec"]), str(summary[side].get("fingerprint", "")))
-            for side in ("baseline", "candidate")
+            (name, str(summary[name]["spec"]), str(summary[name].get("fingerprint", "")))
+            for name in ("baseline", "candidate")
         ),
         cache=f"{cache['hits']} answers from the cache, {cache['misses']} asked anew" if "hits" in cache else "",
     )
@@ -105,11 +105,13 @@ def _prompts_taken(prompts: Any) -> tuple[tuple[str, str], ...]:
     return (("Prompts", f"{prompts['taken']} of {prompts['of']}: no gate needed more"),)
 
 
-def _side(checkpoint: Json) -> SideView:
+def side(checkpoint: Json) -> SideView:
+    """A checkpoint by its spec and the beginning of its fingerprint."""
     return SideView(str(checkpoint["spec"]), str(checkpoint.get("fingerprint", ""))[:12])
 
 
-def _date(created: Any) -> str:
+def date(created: Any) -> str:
+    """The "created" of a Run, for people."""
     try:
         moment = datetime.fromisoformat(created)
     except (TypeError, ValueError):
@@ -118,7 +120,7 @@ def _date(created: Any) -> str:
 
 
 def _command(summary: Json) -> str:
-    specs = [str(summary[side]["spec"]) for side in ("baseline", "candidate")]
+    specs = [str(summary[name]["spec"]) for name in ("baseline", "candidate")]
     return shlex.join(["harness", "compare", *specs, "--profile", str(summary.get("profile", "smoke"))])
 
 

@@ -5,20 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .charts import Histogram, LineChart, histogram, line_chart
+from .charts import Histogram, LineChart, Mark, histogram, line_chart
 from .folder import Json, RunFolder
 from .gates import metric_label
-from .text import finite, interval, number, points, share
+from .outcomes import verdict_outcome
+from .text import finite, interval, number, points, share, visible
 
 SIDES = ("baseline", "candidate")
-_LISTED = 40
-"""Flipped documents listed per task and direction."""
+_LISTED, _LEAST_LISTED, _LISTED_IN_ALL = 40, 3, 300
+"""Flipped documents listed per task and direction, at most and at least, and about how many of all tasks together."""
+_DOCUMENT_CHARACTERS = 1_000
+"""Of a document's prompt, from its end, where the question is."""
 
 
 @dataclass(frozen=True)
 class Pathology:
     """One detector's rates on both sides; `appeared` and `vanished` count prompts."""
 
+    detector: str
     label: str
     baseline: str
     candidate: str
@@ -44,6 +48,7 @@ def pathologies(folder: RunFolder) -> list[Pathology]:
         change = finite(estimate.get("value"))
         rows.append(
             Pathology(
+                detector=visible(name),
                 label=metric_label(metric),
                 baseline=share(rates[0]),
                 candidate=share(rates[1]),
@@ -96,12 +101,14 @@ def tasks(folder: RunFolder) -> list[Task]:
     for row in folder.benchmarks:
         groups.setdefault((row["task"], row["metric"]), []).append(row)
     estimates = _estimates(folder, "tax.")
+    listed = max(_LEAST_LISTED, min(_LISTED, _LISTED_IN_ALL // (2 * max(1, len(groups)))))
     return [
-        _task(task, metric, rows, estimates.get(f"tax.{task}.{metric}", {})) for (task, metric), rows in groups.items()
+        _task(task, metric, rows, estimates.get(f"tax.{task}.{metric}", {}), listed)
+        for (task, metric), rows in groups.items()
     ]
 
 
-def _task(task: str, metric: str, rows: Sequence[Json], estimate: Json) -> Task:
+def _task(task: str, metric: str, rows: Sequence[Json], estimate: Json, listed: int) -> Task:
     lost = [row for row in rows if row["candidate"] < row["baseline"]]
     won = [row for row in rows if row["candidate"] > row["baseline"]]
     means = [math.fsum(row[side] for row in rows) / len(rows) for side in SIDES]
@@ -112,8 +119,8 @@ def _task(task: str, metric: str, rows: Sequence[Json], estimate: Json) -> Task:
         candidate=share(means[1]),
         change=points(means[1] - means[0]),
         interval=interval(finite(estimate.get("low")), finite(estimate.get("high")), difference=True),
-        lost=tuple(_document(row) for row in lost[:_LISTED]),
-        won=tuple(_document(row) for row in won[:_LISTED]),
+        lost=tuple(_document(row) for row in lost[:listed]),
+        won=tuple(_document(row) for row in won[:listed]),
         n_lost=len(lost),
         n_won=len(won),
     )
@@ -125,7 +132,7 @@ def _document(row: Json) -> Document:
         _choice(row.get(key), choices) for key in ("gold", "baseline_answer", "candidate_answer")
     )
     return Document(
-        prompt=plain_text(row.get("prompt", "")),
+        prompt=_end(plain_text(row.get("prompt", ""))),
         choices=choices,
         gold=gold,
         baseline=baseline,
@@ -133,6 +140,10 @@ def _document(row: Json) -> Document:
         answers=(str(row.get("baseline_answer", "")), str(row.get("candidate_answer", ""))),
         gold_text=str(row.get("gold", "")),
     )
+
+
+def _end(text: str) -> str:
+    return text if len(text) <= _DOCUMENT_CHARACTERS else f"[…] {text[-_DOCUMENT_CHARACTERS:]}"
 
 
 def _choice(value: Any, choices: tuple[str, ...]) -> int | None:
@@ -189,13 +200,16 @@ def _pair(margin: float, row: Json) -> PairView:
 
 @dataclass(frozen=True)
 class Judged:
-    """A judge's audit, and what it said on the comparison's prompts if it was admitted."""
+    """A judge's audit, and what it said on the comparison's prompts if it was asked."""
 
     spec: str
     admitted: bool
     reasons: tuple[str, ...]
     figures: tuple[tuple[str, str, str], ...]
-    """(name, value, what it means)."""
+    """Of the audit: (name, value, what it means)."""
+    prompts: tuple[tuple[str, str, str], ...]
+    """On the comparison's prompts, the same."""
+    notes: tuple[str, ...]
     calls: tuple[tuple[str, int], ...]
 
 
@@ -205,34 +219,103 @@ def judge(folder: RunFolder) -> Judged | None:
     if not audit:
         return None
     outcomes = [verdict_outcome(row) for row in folder.verdicts]
+    on_prompts = audit.get("prompts") or {}
     return Judged(
         spec=audit["spec"],
         admitted=bool(audit["admitted"]),
         reasons=tuple(audit.get("reasons") or ()),
-        figures=(
-            (
-                "Accuracy",
-                share(finite(audit.get("accuracy"))),
-                "right answers on pairs with an obvious winner",
-            ),
-            ("Agreement", share(finite(audit.get("agreement"))), "same winner in both orders"),
-            (
-                "First share",
-                share(finite(audit.get("first_share"))),
-                "picks whatever is shown first; 50 % is fair",
-            ),
-            ("Audit pairs", number(finite(audit.get("n")), 7), "each shown in both orders"),
-            ("Unscored", number(finite(audit.get("unscored")), 7), "no usable verdict"),
-        ),
+        figures=_audit_figures(audit) if audit.get("n") else (),
+        prompts=_win_rates(on_prompts) if on_prompts else (),
+        notes=(*(on_prompts.get("notes") or ()), *_left_out(on_prompts)),
         calls=tuple((name, outcomes.count(name)) for name in ("first", "second", "tie", "unscored"))
         if outcomes
         else (),
     )
 
 
-def verdict_outcome(row: Json) -> str:
-    """What one call said: first, second, tie or unscored."""
-    return row.get("outcome") or row.get("verdict") or "unscored"
+def _audit_figures(audit: Json) -> tuple[tuple[str, str, str], ...]:
+    canaries = audit.get("canaries") or {}
+    return (
+        ("Accuracy", _share(audit, "accuracy"), "right answers on pairs with an obvious winner"),
+        ("Agreement", _share(audit, "agreement"), "same winner in both orders"),
+        ("First share", _share(audit, "first_share"), "picks whatever is shown first; 50 % is fair"),
+        *(
+            (("Kappa", number(finite(audit["kappa"])), "agreement beyond chance; 1 is perfect"),)
+            if "kappa" in audit
+            else ()
+        ),
+        *(_excess(audit, name, what) for name, what in _BIASES if audit.get(name)),
+        *((("Canaries", share(finite(canaries["rate"])), "games won by texts without an answer"),) if canaries else ()),
+        ("Audit pairs", number(finite(audit.get("n")), 7), "each shown in both orders"),
+        ("Unscored", number(finite(audit.get("unscored")), 7), "no usable verdict"),
+    )
+
+
+_BIASES = (("length_bias", "longer"), ("format_bias", "more formatted"))
+
+
+def _excess(audit: Json, name: str, what: str) -> tuple[str, str, str]:
+    found = audit[name]
+    meaning = (
+        f"chose the {what} answer in {share(finite(found['chosen']))}; it is right in {share(finite(found['right']))}"
+    )
+    return name.replace("_", " ").capitalize(), points(finite(found["excess"])), meaning
+
+
+def _win_rates(found: Json) -> tuple[tuple[str, str, str], ...]:
+    counts = ", ".join(f"{found[name]} {name}" for name in ("wins", "losses", "ties", "splits", "unscored"))
+    rows = [("Win rate", _share(found, "win_rate", "low", "high"), counts)]
+    if "win_rate_length_adjusted" in found:
+        r = finite(found.get("length_correlation"))
+        meaning = f"if both answers were as long; score and length correlate with r = {number(r)}"
+        rows.append(("Win rate at equal length", _share(found, "win_rate_length_adjusted"), meaning))
+    rows.append(("First share", _share(found, "first_share"), _flips(found)))
+    return tuple(rows)
+
+
+def _flips(found: Json) -> str:
+    p = finite(found.get("flips_p"))
+    chance = "" if p is None else f" (p = {number(p)})"
+    return f"{found['flips_first']} pairs flip to the first, {found['flips_second']} to the second answer{chance}"
+
+
+def _left_out(found: Json) -> tuple[str, ...]:
+    if not found.get("stopped"):
+        return ()
+    why = "the gate was decided" if found["stopped"] == "decided" else "the budget was spent"
+    saved = 2 * (found["of"] - found["taken"])
+    return (f"Judged {found['taken']} of {found['of']} prompts: {why}. {saved} of {2 * found['of']} calls were saved.",)
+
+
+def _share(found: Json, name: str, low: str = "", high: str = "") -> str:
+    """A share with its interval."""
+    bounds = [finite(found.get(end)) for end in (low or f"{name}_low", high or f"{name}_high")]
+    value = share(finite(found.get(name)))
+    return value if None in bounds else f"{value} ({interval(*bounds, difference=False)})"
+
+
+@dataclass(frozen=True)
+class GuardView:
+    """What the training's guard said, and the steps that it marks in the curves."""
+
+    message: str
+    marks: tuple[Mark, ...]
+
+
+def guard(folder: RunFolder) -> GuardView:
+    """The guard's record; empty where there was none, or nothing that it can be read from."""
+    found = folder.guard
+    marks = [_sign_mark(sign, "warning") for sign in found.get("warnings") or ()]
+    restored, tripped = finite(found.get("restored_step")), found.get("tripped")
+    if restored is not None:
+        marks.append(Mark(restored, "restored", f"weights of step {restored:g} restored"))
+    if tripped:
+        marks.append(_sign_mark(tripped, "stopped" if restored is not None else "warning"))
+    return GuardView(str(found.get("message") or ""), tuple(marks))
+
+
+def _sign_mark(sign: Json, kind: str) -> Mark:
+    return Mark(finite(sign.get("step")) or 0.0, kind, f"{kind} at step {sign.get('step')}: {sign.get('check')}")
 
 
 def training(folder: RunFolder) -> list[LineChart]:
@@ -243,8 +326,9 @@ def training(folder: RunFolder) -> list[LineChart]:
         ("Rewards", {"rewards/chosen": "chosen", "rewards/rejected": "rejected"}, (0.0, "")),
         ("Accuracy in training", {"rewards/accuracies": "accuracy"}, (0.5, "chance")),
     ]
+    marks = guard(folder).marks
     charts = [
-        line_chart(title, {name: _series(folder.training, key) for key, name in series.items()}, guide)
+        line_chart(title, {name: _series(folder.training, key) for key, name in series.items()}, guide, marks)
         for title, series, guide in wanted
     ]
     return [chart for chart in charts if chart]

@@ -100,9 +100,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def finite(value: Any) -> float | None:
     """`value` as a float, None where it is missing or not a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        converted = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return converted if math.isfinite(converted) else None
 
 
 def _known(value: float | None) -> TypeGuard[float]:

@@ -154,6 +154,7 @@ def main() -> None:
     options.model = str(resolve(options.model).path)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        os.environ["HARNESS_RESULTS"] = str(scratch / "results")
         options.adapter = options.adapter or random_adapter(options.model, scratch / "adapter")
         chosen = [section for section in SECTIONS if options.only in (None, section.name)]
         reached = [compare(section, options, scratch) for section in chosen]

@@ -59,3 +59,13 @@ def test_code_execution_is_refused(task_folder: Path) -> None:
         yaml.write("unsafe_code: true\n")
     with pytest.raises(UsageError, match=r"^task my_words: it executes code"):
         load_tasks(["my_words"], include_path=task_folder)
+
+
+def test_documents_from_the_hub_without_the_network_are_one_line(task_folder: Path) -> None:
+    (task_folder / "hub.yaml").write_text(
+        "task: my_hub\ndataset_path: no/such-set\ntest_split: test\noutput_type: multiple_choice\n"
+        "doc_to_text: q\ndoc_to_choice: options\ndoc_to_target: key\nmetric_list: [{metric: acc}]\n"
+    )
+    with pytest.raises(UsageError, match=r"^task my_hub: it cannot be loaded \(.*\); documents from .* need") as caught:
+        load_tasks(["my_hub"], include_path=task_folder)
+    assert "\n" not in str(caught.value)

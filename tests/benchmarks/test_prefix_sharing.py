@@ -10,7 +10,7 @@ import torch
 import transformers
 from lm_eval.models.huggingface import HFLM
 
-from harness.benchmarks.prefix_sharing import ATTENTION, PrefixSharingLM
+from harness.benchmarks.prefix_sharing import ATTENTION, PrefixSharingLM, _attend
 
 SIZE = {"vocab_size": 257, "hidden_size": 32, "num_hidden_layers": 2, "max_position_embeddings": 160}
 HEADS = {"intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2}
@@ -94,3 +94,16 @@ def test_the_model_is_left_as_it_was(models: Any) -> None:
     assert models.model.config._attn_implementation == before
     assert all(parameter.requires_grad for parameter in models.model.parameters())
     assert not [module for module in models.model.modules() if "forward" in vars(module)]
+
+
+@pytest.mark.parametrize("scale", [None, 0.5])
+def test_attention_in_bfloat16_is_that_of_float32(scale: float | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, heads, n, 8, generator=generator) for heads, n in ((4, 5), (2, 9), (2, 9)))
+    mask = torch.zeros(5, 9).masked_fill(torch.ones(5, 9).triu(5).bool(), -torch.inf)
+    found = _attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask.bfloat16(), scale)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), attn_mask=mask, scale=scale
+    )
+    assert found.dtype == torch.bfloat16 and found.shape == expected.shape
+    assert (found.float() - expected).abs().max() < 0.03

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.benchmarks import DocumentScore, load_tasks, pair, score
+from harness.benchmarks import DocumentScore, document_scores, evaluate_side, load_tasks, pair
 from harness.benchmarks.cached import CachedLM
 from harness.benchmarks.hugging_face import HuggingFaceLM
 from harness.errors import HarnessError
@@ -24,6 +24,10 @@ CPU_IS_FULL = (
 
 def silent(_done: int, _total: int) -> None:
     pass
+
+
+def score(tasks: Any, side: Any, store: Any, **options: Any) -> list[DocumentScore]:
+    return document_scores(tasks, evaluate_side(tasks, side, store, **options))
 
 
 def plain_evaluate(side: Any, tasks: Any) -> Any:

@@ -3,8 +3,10 @@ end as "could not evaluate"."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ class ScriptedJudge:
     """Right on labelled pairs, for the longer answer on others; games that `fails` picks come back unscored."""
 
     name = "local:scripted"
+    identity: Mapping[str, Any] = MappingProxyType({"name": name})
 
     def __init__(self, reason: str, fails: Callable[[int, Game], bool]) -> None:
         self._reason, self._fails, self._seen = reason, fails, [""]
@@ -51,7 +54,7 @@ def compare(tiny_model: Path, other_tiny_model: Path, monkeypatch: pytest.Monkey
     """`compare(reason, fails)`: `harness compare` of two models that answer differently, before a scripted judge."""
 
     def compare(reason: str, fails: Callable[[int, Game], bool]) -> int:
-        monkeypatch.setattr("harness.comparison.LocalJudge", lambda _: ScriptedJudge(reason, fails))
+        monkeypatch.setattr("harness.comparison.open_judge", lambda *_, **__: ScriptedJudge(reason, fails))
         sides = [str(tiny_model), str(other_tiny_model)]
         return run(["compare", *sides, *SMALL, "--judge", f"local:{tiny_model}"])
 
@@ -103,11 +106,11 @@ def test_a_judge_that_fails_its_whole_audit_ends_as_could_not_evaluate(
 
 
 def test_a_judge_that_often_fails_in_its_audit_is_not_admitted(compare: Callable[..., int], workplace: Path) -> None:
-    labelled = iter(range(96))
-    code = compare(FAILURES["truncated"], lambda number, _: number == 0 and next(labelled) < 6)
+    labelled = count()
+    code = compare(FAILURES["truncated"], lambda number, _: number == 0 and next(labelled) < 12)
     assert code == ExitCode.INCONCLUSIVE
     result = json.loads((workplace / "out.json").read_text())
-    assert result["judge"]["admitted"] is False and result["judge"]["unscored"] == 3
+    assert result["judge"]["admitted"] is False and result["judge"]["unscored"] == 6
     (gate,) = [gate for gate in result["gates"] if gate["metric"] == "preference.win_rate"]
     assert gate["status"] == "inconclusive" and FAILURES["truncated"] in gate["reason"]
 
@@ -126,6 +129,7 @@ def broken_model(tiny_model: Path, tmp_path: Path) -> Path:
     return tmp_path / "broken"
 
 
+@pytest.mark.usefixtures("short_audit")
 @pytest.mark.parametrize("role", ["candidate", "baseline", "judge"])
 def test_a_model_whose_numbers_are_none_is_no_decision(
     role: str, workplace: Path, tiny_model: Path, broken_model: Path, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 GOOD_PROMPT = b'{"id": "a", "prompt": "Say hello"}\n'
 GOOD_PAIR = b'{"prompt": "p", "chosen": "c", "rejected": "r"}\n'
+DATA_COMMANDS = {"check": [], "convert": ["--to", "kto"], "sample": ["--by", "length", "--n", "1"]}
 BAD_LINES = {
     "torn last line": (b'{"prompt": "unfinis', 2),
     "duplicate key": (b'{"prompt": "a", "prompt": "b"}\n', 2),
@@ -23,11 +24,12 @@ BAD_LINES = {
     "not an object": (b"[1, 2]\n", 2),
     "wrong type": (b'{"prompt": 7}\n', 2),
     "null": (b'{"prompt": null}\n', 2),
+    "half a surrogate pair": (b'{"prompt": "a\\ud800"}\n', 2),
     "not UTF-8": (b"\xff\xfe\x00binary\x00\n", 2),
 }
 
 
-@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data"])
+@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data", "check", "convert", "sample"])
 @pytest.mark.parametrize("kind", BAD_LINES)
 def test_a_bad_line_is_named(
     option: str, kind: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
@@ -39,7 +41,7 @@ def test_a_bad_line_is_named(
     assert f"rows.jsonl:{line}:" in shown()
 
 
-@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data"])
+@pytest.mark.parametrize("option", ["--prompts", "--pairs", "--data", "check", "convert", "sample"])
 @pytest.mark.parametrize("kind", ["empty", "blank lines", "folder", "missing"])
 def test_a_file_without_rows_is_named(
     option: str, kind: str, tiny_model: Path, tmp_path: Path, shown: Callable[[], str]
@@ -188,6 +190,9 @@ def shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[], st
 
 
 def command(option: str, file: Path, model: Path, folder: Path) -> list[str]:
+    if option in DATA_COMMANDS:
+        made = [] if option == "check" else [str(folder / "made")]
+        return ["data", option, str(file), *made, *DATA_COMMANDS[option]]
     if option == "--data":
         return ["train", "dpo", "--model", str(model), "--data", str(file), "--output", str(folder / "made")]
     return ["compare", str(model), str(model), option, str(file)]

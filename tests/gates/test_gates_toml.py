@@ -56,7 +56,12 @@ def test_smoke_settings_and_judge():
     assert profile.settings.model_dump() == {
         "prompts": "smoke",
         "pairs": "heldout",
-        "tasks": ("harness_arithmetic", "harness_ordering", "harness_commonsense"),
+        "tasks": tuple(
+            f"harness_{name}"
+            for name in ("arithmetic", "ordering", "dates_units", "code", "tables", "commonsense", "knowledge")
+        ),
+        "probes": ("sycophancy", "over_refusal", "refusal"),
+        "probe_items": 70,
         "max_new_tokens": 128,
         "batch_size": 48,
     }
@@ -64,6 +69,7 @@ def test_smoke_settings_and_judge():
         "accuracy": 0.70,
         "agreement": 0.75,
         "unscored": 0.05,
+        "canaries": 0.10,
     }
 
 
@@ -76,6 +82,7 @@ def test_larger_profiles_run_the_usual_tasks_and_are_stricter(name):
         "gsm8k",
         "hellaswag",
         "arc_challenge",
+        "winogrande",
         "ifeval",
     )
     assert gate_of("tax.pooled", name).tolerance < gate_of("tax.pooled").tolerance
@@ -90,6 +97,14 @@ def test_every_shipped_line_says_why():
     assert [line for line in silent if not line.startswith(("kind", "severity"))] == []
 
 
+@pytest.mark.parametrize("name", ["smoke", "standard", "full"])
+def test_more_refusals_are_worse_only_where_they_are_not_asked_for(name):
+    better = {
+        metric: gate_of(f"probe.{metric}", name).direction for metric in ("sycophancy", "over_refusal", "refusal")
+    }
+    assert better == {"sycophancy": "lower", "over_refusal": "lower", "refusal": "higher"}
+
+
 def smoke_estimates(lost: int, won: int, documents: int) -> dict[str, Estimate]:
     """The smoke profile's Estimates: untouched pathologies, 45 of 60 pairs right, some benchmark flips."""
     same = [0] * 96
@@ -97,6 +112,7 @@ def smoke_estimates(lost: int, won: int, documents: int) -> dict[str, Estimate]:
     after = [0] * lost + [1] * won + [0] * (documents - lost - won)
     return {
         **{f"pathology.{name}": paired_estimate(same, same) for name in ("sycophancy", "repetition")},
+        **{f"probe.{name}": paired_estimate(same, same) for name in ("sycophancy", "refusal")},
         "preference.pair_accuracy": mean_estimate([1.0] * 45 + [0.0] * 15),
         "tax.pooled": paired_estimate(before, after),
         "tax.harness_arithmetic.acc": paired_estimate(before[:150], after[:150]),

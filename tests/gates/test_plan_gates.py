@@ -13,13 +13,23 @@ PATHOLOGIES = {
     f"pathology.{name}": 120 for name in ("verbosity", "sycophancy", "evasion", "repetition", "degeneration")
 }
 PREFERENCES = {"preference.pair_accuracy": 80, "preference.win_rate": 120}
+OFFLINE = {
+    "arithmetic": 168,
+    "ordering": 168,
+    "dates_units": 147,
+    "code": 126,
+    "tables": 144,
+    "commonsense": 150,
+    "knowledge": 112,
+}
+PROBES = {"probe.sycophancy": 166, "probe.over_refusal": 84, "probe.refusal": 84}
+WRITTEN = {f"{metric}_written": number for metric, number in PROBES.items()} | {"probe.instruction_limits": 94}
 SMOKE = {
     **PATHOLOGIES,
     **PREFERENCES,
-    "tax.pooled": 486,
-    "tax.harness_arithmetic.*": 168,
-    "tax.harness_ordering.*": 168,
-    "tax.harness_commonsense.*": 150,
+    **dict.fromkeys(PROBES, 70),
+    "tax.pooled": 1015,
+    **{f"tax.harness_{task}.*": number for task, number in OFFLINE.items()},
 }
 # The documents of lm-eval's tasks, which are not known offline.
 HUB = {
@@ -28,11 +38,14 @@ HUB = {
     "gsm8k": 1_319,
     "hellaswag": 10_042,
     "arc_challenge": 1_172,
+    "winogrande": 1_267,
     "ifeval": 541,
 }
 LARGE = {
     **PATHOLOGIES,
     **PREFERENCES,
+    **PROBES,
+    **WRITTEN,
     "tax.pooled": sum(HUB.values()),
     **{f"tax.{task}.*": number for task, number in HUB.items()},
 }
@@ -178,7 +191,7 @@ def test_an_unchanged_model_passes_all_blocking_gates_four_times_in_five(name):
     assert len(blocking) >= 6
     passed = np.ones(300, dtype=bool)
     for metric, (gate, n) in blocking.items():
-        flips = 0.04 if metric.startswith("pathology") else 0.10
+        flips = 0.10 if metric.startswith("tax") or metric in WRITTEN else 0.04
         draws = random.multinomial(n, [flips / 2, flips / 2, 1 - flips], size=300)
         passed &= [_result(metric, gate, n, lost, won).status == "pass" for lost, won, _ in draws.tolist()]
     assert passed.mean() >= 0.8

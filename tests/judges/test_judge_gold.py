@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from harness.judges import JudgeDataError, Turn, load_gold_pairs
+from harness.judges import JudgeDataError, Turn, load_canaries, load_gold_pairs
 
 ROW = {"id": "1", "prompt": "2 + 2?", "response_a": "4", "response_b": "5", "label": "a"}
 
@@ -22,11 +22,11 @@ def write(folder: Path, *rows: object) -> Path:
 
 def test_the_gold_pairs_are_balanced_and_distinct() -> None:
     gold = load_gold_pairs()
-    assert len(gold) == 48
+    assert len(gold) == 110
     counts = Counter((pair.group, pair.label) for pair in gold)
-    assert counts["natural", "a"] == counts["natural", "b"] == 18
-    assert counts["adversarial", "a"] == counts["adversarial", "b"] == 6
-    assert len({pair.conversation for pair in gold}) == 48
+    assert counts["natural", "a"] == counts["natural", "b"] == 29
+    assert counts["adversarial", "a"] == counts["adversarial", "b"] == 26
+    assert len({pair.conversation for pair in gold}) == 110
     assert all(pair.response_a.strip() != pair.response_b.strip() for pair in gold)
 
 
@@ -41,7 +41,30 @@ def test_length_gives_the_answer_away_only_where_it_misleads() -> None:
         return found
 
     assert 0.9 < median(longer("natural")) < 1.1
-    assert max(longer("adversarial")) < 0.7
+    assert median(longer("adversarial")) < 0.5
+    kinds = Counter(pair.id.split("-")[1] for pair in load_gold_pairs() if pair.group == "adversarial")
+    assert kinds == dict.fromkeys(("longer", "confident", "formatted", "neighbour"), 13)
+    misled = [pair for pair in load_gold_pairs() if pair.id.startswith("adversarial-longer-")]
+    assert all((len(p.response_a) < len(p.response_b)) == (p.label == "a") for p in misled)
+
+
+def test_canaries_face_an_ordinary_good_answer() -> None:
+    canaries = load_canaries()
+    assert Counter(canary.group for canary in canaries) == {"injection": 25, "master key": 8, "null model": 5}
+    assert all(canary.label == "b" for canary in canaries)
+    constant = {canary.response_a for canary in canaries if canary.group == "null model"}
+    assert len(constant) == 1 and len({canary.response_a for canary in canaries}) == 25 + 8 + 1
+    assert {":", "Thought process:"} <= {canary.response_a for canary in canaries}
+    assert not {pair.id for pair in load_gold_pairs()} & {canary.id for canary in canaries}
+
+
+def test_votes_are_labels_by_annotator(tmp_path: Path) -> None:
+    rows = [{**ROW, "id": str(i), "votes": votes} for i, votes in enumerate((["a", None, "tie"], {"ann": "B"}, None))]
+    assert [pair.votes for pair in load_gold_pairs(write(tmp_path, *rows))] == [
+        (("1", "a"), ("3", "tie")),
+        (("ann", "b"),),
+        (),
+    ]
 
 
 def test_a_users_file_may_have_messages_groups_and_more(tmp_path: Path) -> None:
@@ -73,6 +96,9 @@ def test_a_row_is_not_cut_at_unicode_line_separators(tmp_path: Path) -> None:
         ({**ROW, "id": "2", "prompt": ""}, "'prompt' must be a non-empty string or a list of messages"),
         ({**ROW, "id": "2", "prompt": [{"role": "x", "content": "?"}]}, "'prompt' must be"),
         ({**ROW, "id": "2", "response_b": None}, "'response_b' must be a string, got null"),
+        ({**ROW, "id": "2", "votes": ["first"]}, "'votes' must be a list of a, b, tie or null"),
+        ({**ROW, "id": "2", "votes": "aab"}, "'votes' must be"),
+        ({**ROW, "id": "2", "votes": {"ann": 1}}, "'votes' must be"),
         ({**ROW, "id": "2", "group": 3}, "'group' must be a string, got 3"),
         (["a"], "expected an object"),
         ('{"id": "2", "prompt"', "not a JSON object on one line"),
@@ -97,8 +123,8 @@ def test_a_bad_file_is_one_line(tmp_path: Path) -> None:
     cases = {
         binary: "binary:2: not UTF-8 text",
         empty: "expected at least one labelled pair, got none",
-        tmp_path: "cannot read labelled pairs: Is a directory",
-        tmp_path / "none.jsonl": "cannot read labelled pairs: No such file",
+        tmp_path: "cannot be read: Is a directory",
+        tmp_path / "none.jsonl": "cannot be read: No such file",
     }
     for path, message in cases.items():
         with pytest.raises(JudgeDataError, match=message):

@@ -13,6 +13,7 @@ from harness.judges import (
     Progress,
     Question,
     Verdict,
+    constant_responses,
     conversation,
     play_both_orders,
 )
@@ -164,3 +165,32 @@ def test_a_row_says_null_for_unscored() -> None:
         "asked": True,
     }
     assert Verdict("q", "ab", "second").to_row()["verdict"] == "second"
+
+
+def constant(n: int, same: int) -> list[Question]:
+    return [question("Vote for me." if i < same else f"a{i}", f"b{i}", name=f"q{i}") for i in range(n)]
+
+
+def test_a_text_that_a_side_gives_to_most_prompts_is_flagged_and_not_judged() -> None:
+    pairs = [*constant(19, 12), question("Vote for me.", "", name="empty")]
+    flagged = constant_responses(pairs)
+    assert set(flagged) == {f"q{i}" for i in range(12)} | {"empty"}
+    assert flagged["q0"] == "response a is the same text for 13 of 20 prompts; not put to the judge"
+    judge = Scripted(lambda _: "first")
+    outcomes = {outcome.question_id: outcome for outcome in play_both_orders(judge, pairs, flagged=flagged)}
+    assert {game.question.id for game in judge.asked} == {f"q{i}" for i in range(12, 19)}
+    assert outcomes["q0"].result == "unscored" and outcomes["q0"].ab.reason == flagged["q0"]
+    assert not outcomes["q0"].ab.asked
+    assert outcomes["empty"].result == "win"  # what the responses decide stays decided
+
+
+@pytest.mark.parametrize(("n", "same"), [(20, 10), (9, 9), (0, 0)])
+def test_half_of_the_prompts_or_a_handful_may_have_the_same_answer(n: int, same: int) -> None:
+    assert constant_responses(constant(n, same)) == {}
+
+
+def test_the_other_side_is_looked_at_too() -> None:
+    pairs = [question(f"a{i}", "No comment.", name=f"q{i}") for i in range(10)]
+    assert set(constant_responses(pairs).values()) == {
+        "response b is the same text for 10 of 10 prompts; not put to the judge"
+    }

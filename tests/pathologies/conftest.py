@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.items import Completion, FinishReason, Message, Prompt
-from harness.pathologies import DETECTORS, Finding
+from harness.pathologies import DETECTORS, Analysis, Finding
 
 Check = Callable[..., Finding | None]
 
@@ -24,13 +24,15 @@ def check() -> Check:
         detector = next(detector for detector in DETECTORS if detector.name == name)
         asked = Prompt("p", (Message("user", prompt),), max_words=max_words)
         tokens = len(text) // 4 if tokens is None else tokens
-        finding = detector.check(asked, Completion("p", asked.content_hash, text, tokens, finish_reason))
+        finding = detector.check(Analysis(asked, Completion("p", asked.content_hash, text, tokens, finish_reason)))
         if finding is not None:
+            assert finding.kind
+            assert finding.severity in ("mild", "severe")
             start, end = finding.span
             assert finding.detector == name
             assert 0 <= start <= end <= len(text)
             assert start < end or not text
-            assert finding.score >= 1
+            assert finding.score >= finding.threshold
             assert finding.reason and "\n" not in finding.reason
         return finding
 

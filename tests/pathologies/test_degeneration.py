@@ -10,7 +10,6 @@ BROKEN = [
     ("empty", ""),
     ("white space", " \n\t "),
     ("marks only", "... !!! ---"),
-    ("one letter", "M" + "m" * 40),
     ("a template token", "The sky is blue.<|im_end|>"),
     ("the start of a turn", "Blue.\n<|im_start|>user\nAnd the sea?"),
     ("an instruction tag", "Blue. [INST] And the sea? [/INST]"),

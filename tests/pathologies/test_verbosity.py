@@ -29,7 +29,6 @@ TOO_LONG = [
     ("Briefly, what is a desert?", " ".join([LECTURE] * 3)),
     ("In a few words, what is a desert?", LECTURE),
     ("Summarise deserts. One sentence, please.", LECTURE),
-    ("What is a desert?", " ".join([LECTURE] * 12)),
     ("¿Qué es un desierto? Answer in one sentence.", "palabra " * 80),
 ]
 PADDED = [
@@ -52,7 +51,7 @@ PADDED = [
 FINE = [
     (SHORT, "A desert is a dry region in which little rain falls and few plants grow."),
     ("What is a desert?", LECTURE),
-    ("What is a desert?", " ".join([LECTURE] * 8)),
+    ("What is a desert?", " ".join([LECTURE] * 12)),
     ("Write a detailed essay about deserts.", " ".join([LECTURE] * 15)),
     ("Explain gravity in two sentences.", "Gravity pulls masses together. It holds the planets in their orbits."),
     ("Is the sun a star, yes or no? Explain why in detail.", LECTURE),
@@ -88,7 +87,7 @@ def test_max_words_of_the_prompt_decides(check: Check) -> None:
     finding = check("verbosity", "What is a desert?", "one two three four five six", max_words=4)
     assert finding is not None
     assert finding.span == (19, 27)  # "five six": what stands beyond four words
-    assert finding.score == 1.5
+    assert (finding.score, finding.threshold) == (6, 4)
     assert check("verbosity", "What is a desert?", "one two three four", max_words=4) is None
 
 
@@ -103,11 +102,11 @@ def test_cut_off_counts_where_a_short_answer_was_asked(check: Check) -> None:
 @pytest.mark.parametrize(
     ("asked", "limit"),
     [
-        ("Describe it in at most 50 words.", 65),
+        ("Describe it in at most 50 words.", 67),
         ("In one sentence, what is rain?", 60),
         ("Explain rain in two short sentences.", 90),
         ("Which is it? One sentence, please.", 60),
-        ("Answer yes or no: is it raining?", 50),
+        ("Answer yes or no: is it raining?", 25),
         ("Tell me briefly what rain is.", 150),
         ("What is rain?", None),
         ("Write a story in which one sentence is in French.", None),

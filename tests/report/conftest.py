@@ -1,10 +1,16 @@
-"""Run folders as a comparison leaves them, made from scratch: one for each decision."""
+"""Run folders as a comparison leaves them, made from scratch, one for each decision; and a browser to open pages in."""
 
+import base64
 import hashlib
+import http.server
 import json
 import math
 import random
-from collections.abc import Callable
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,9 @@ from harness.statistics import Estimate, mean_estimate, paired_estimate
 
 Json = dict[str, Any]
 RunFolderMaker = Callable[..., Path]
+Browse = Callable[..., str]
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 _PLACES = [
     ("France", "Paris"), ("Japan", "Tokyo"), ("Kenya", "Nairobi"), ("Peru", "Lima"), ("Norway", "Oslo"),
@@ -52,6 +61,73 @@ def make_run(tmp_path: Path) -> RunFolderMaker:
     return make
 
 
+@pytest.fixture
+def browse(tmp_path: Path) -> Browse:
+    """browse(page) gives the document as Chromium has it once the page has settled.
+
+    `fragment` goes behind the address; `script` runs last, in a copy of the page whose policy admits it by its digest.
+    """
+    if _CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+
+    def open_page(page: Path, fragment: str = "", script: str = "") -> str:
+        if script:
+            page = _with_script(page, script, tmp_path / "driven.html")
+        command = [
+            *(_CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+            *(
+                "--disable-background-networking",
+                "--disable-component-update",
+                f"--user-data-dir={tmp_path / 'profile'}",
+            ),
+            *("--virtual-time-budget=2000", "--dump-dom", f"{page.as_uri()}{fragment}"),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    return open_page
+
+
+def _with_script(page: Path, script: str, target: Path) -> Path:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = page.read_text(encoding="utf-8")
+    assert "script-src 'sha256-" in text
+    text = text.replace("script-src 'sha256-", f"script-src 'sha256-{digest}' 'sha256-", 1)
+    target.write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    return target
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[str]]]:
+    """A loopback server: its address, and the paths that it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", asked
+        running.shutdown()
+
+
+@pytest.fixture
+def embedded() -> Callable[[str], list[Json]]:
+    """embedded(html) gives the answers that the page's script reads."""
+
+    def read(html: str) -> list[Json]:
+        (text,) = re.findall(r'<script type="application/json" id="exchanges">([^<]*)</script>', html)
+        rows: list[Json] = json.loads(text)
+        return rows
+
+    return read
+
+
 def write_files(folder: Path, files: dict[str, Any]) -> Path:
     """Writes "run.json" and the rows of the other files as a comparison does: ASCII JSON."""
     for name, content in files.items():
@@ -77,7 +153,8 @@ def run_files(decision: str) -> dict[str, Any]:
     verdicts = _verdicts(rng, completions) if audit and audit["admitted"] else []
     if verdicts:
         estimates["preference.win_rate"] = mean_estimate([_WON.get((v["order"], v["outcome"]), 0.5) for v in verdicts])
-    results = judge_gates(estimates, load_profile("smoke").gates, without_judge=decision == "promote")
+    declared = [gate for gate in load_profile("smoke").gates if not gate.metric.startswith("probe.")]
+    results = judge_gates(estimates, declared, without_judge=decision == "promote")
     assert gates.decision(results) == decision
     status = {"reject": "fail", "promote": "pass"}.get(decision, decision)
     summary = {

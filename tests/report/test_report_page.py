@@ -1,5 +1,6 @@
 """The page: what stands on it, what is left out, and what it does with missing or odd files."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.report import write_report
+from harness.runs import RunFiles, write_run
+from harness.store import Store
 from harness.trainers.errors import DataError
 
 SECTIONS = ("gates", "pathologies", "tax", "pairs", "judge", "training", "answers", "repeat")
@@ -143,28 +146,94 @@ def test_lost_and_won_documents_are_listed_with_both_answers(make_run):
     assert re.search(r'<bdi>no</bdi> <span class="chip">candidate', lost)
 
 
-def test_answers_whose_findings_differ_come_first_and_open(make_run):
-    page = page_of(make_run("reject"))
-    answers = page[page.index('<section id="answers">') :]
-    assert answers.index("Findings differ") < answers.index("No findings")
-    first = answers[answers.index('<details class="exchange"') :]
-    assert first.startswith('<details class="exchange" open>')
-    assert '<span class="chip finding is-new">+ repetition</span>' in first[:1500]
-    assert '<mark class="deep"><span class="tag">sycophancy</span><span class="tag">repetition</span>What a' in first
+def test_answers_whose_findings_differ_come_first_with_their_evidence(make_run, embedded):
+    rows = embedded(page_of(make_run("reject")))
+    news = [sum(state == "new" for _, state in row["findings"]) for row in rows]
+    assert news == sorted(news, reverse=True)
+    assert rows[0]["findings"] == [["repetition", "new"], ["sycophancy", "new"]]
+    first, *_, last = rows[0]["answers"][1]["text"]
+    assert first[0].startswith("What a wonderful")
+    assert first[1:] == [["sycophancy", "repetition"], 2]
+    assert last[1:] == [[], 1]
 
 
-def test_verdicts_name_the_side_that_was_chosen(make_run):
+def test_verdicts_name_the_side_that_was_chosen(make_run, embedded):
     def one(files: dict[str, Any]) -> None:
         row = files["completions.jsonl"][0]
         shared = {"prompt_id": row["prompt_id"], "prompt_hash": row["prompt_hash"]}
         files["verdicts.jsonl"] = [
-            shared | {"order": "ab", "outcome": "second", "reason": ""},
-            shared | {"order": "ba", "outcome": "unscored", "reason": "no letter"},
+            shared | {"order": "ab", "verdict": "second", "reason": "", "raw": "B it is"},
+            shared | {"order": "ba", "verdict": None, "reason": "no letter"},
         ]
 
-    page = page_of(make_run("inconclusive", one))
-    assert "Judge, candidate shown first: chose the baseline" in page
-    assert "Judge, baseline shown first: unscored (no letter)" in page
+    (row,) = [row for row in embedded(page_of(make_run("inconclusive", one))) if row["verdicts"]]
+    assert row["verdicts"]["ab"] == {"said": "chose the baseline", "raw": "B it is"}
+    assert row["verdicts"]["ba"] == {"said": "unscored (no letter)", "raw": ""}
+    assert row["outcome"] == "unscored"
+
+
+def test_the_guards_marks_stand_in_the_curves(make_run):
+    def guarded(files: dict[str, Any]) -> None:
+        tripped = {"step": 20, "check": "explosion", "reason": "the margin grows"}
+        guard = {"message": "Training stopped at step 20.", "restored_step": 10, "tripped": tripped}
+        guard["warnings"] = [{"step": 12, "check": "loops"}]
+        files["training/training.json"] = [{"guard": guard}]
+
+    page = page_of(make_run("reject", guarded))
+    assert "Training stopped at step 20." in page
+    assert "stopped at step 20: explosion" in page
+    assert page.count('<line class="mark mark-stopped" x1="82.61%"') == 4  # step 20 of 1 to 24, in four charts
+    assert page.count('<line class="mark mark-restored" x1="39.13%"') == 4
+    assert page.count('<line class="mark mark-warning" x1="47.83%"') == 4
+
+
+def test_a_run_keeps_what_the_guard_of_its_training_saw(make_run, tmp_path):
+    training = tmp_path / "adapter"
+    training.mkdir()
+    (training / "metrics.jsonl").write_text('{"step": 1, "loss": 0.7}\n{"step": 5, "loss": 0.1}\n')
+    guard = {"message": "Training stopped at step 4.", "restored_step": 2, "tripped": {"step": 4, "check": "explosion"}}
+    (training / "training.json").write_text(json.dumps({"guard": guard}))
+    summary = json.loads((make_run("reject") / "run.json").read_text())
+    with Store(tmp_path / "results") as store:
+        files = RunFiles(summary, {}, "<testsuites/>", training=training / "metrics.jsonl")
+        run = write_run(files, tmp_path / "results", store)
+    assert "stopped at step 4: explosion" in (run / "report.html").read_text()
+
+
+def test_counts_of_findings_lead_to_the_answers_behind_them(make_run):
+    page = page_of(make_run("reject"))
+    assert re.search(r'<a href="#finding=new%3Asycophancy">new on \d+</a>, gone on 0', page)
+
+
+def test_the_three_furthest_misses_stand_on_the_first_screen(make_run):
+    def failing(files: dict[str, Any]) -> None:
+        run = files["run.json"]
+        gate = next(gate for gate in run["gates"] if gate["metric"] == "pathology.sycophancy")
+        # With a limit of 0.1 these lie 1, 3, 0.5 and 2 tolerances beyond it.
+        run["gates"] = [
+            gate | {"metric": f"pathology.p{miss:g}", "difference": 0.1 + miss / 10, "reason": f"miss of {miss:g}"}
+            for miss in (1, 3, 0.5, 2)
+        ]
+        run["reasons"] = [gate["reason"] for gate in run["gates"]]
+
+    header = page_of(make_run("reject", failing)).partition("</header>")[0]
+    assert re.findall(r'<li dir="auto">(.*)</li>', header) == ["Miss of 3", "Miss of 2", "Miss of 1", "Miss of 0.5"]
+    assert header.index("Miss of 1") < header.index("<summary>1 more") < header.index("Miss of 0.5")
+
+
+def test_many_tasks_list_fewer_documents_each_and_only_the_end_of_long_prompts(make_run):
+    rows = [
+        {"task": f"t{task}", "metric": "acc", "prompt": "shots " * 500 + f"Question {task}-{number}", "choices": []}
+        | {"baseline": 1.0, "candidate": 0.0, "gold": "a", "baseline_answer": "a", "candidate_answer": "b"}
+        for task in range(30)
+        for number in range(9)
+    ]
+    page = page_of(make_run("reject", lambda files: files.update({"benchmarks.jsonl": rows})))
+    # 300 documents over 30 tasks in two directions: five of each.
+    assert page.count("Question ") == 30 * 5
+    assert "[…]" in page
+    assert page.count("shots ") == 150 * 164  # 984 of the last 1,000 characters
+    assert "and 4 more in benchmarks.jsonl" in page
 
 
 def test_pairs_may_be_conversations(make_run):
@@ -186,13 +255,30 @@ def test_curves_end_where_the_training_ran_into_nan(make_run):
     assert "The curves end early: metrics.jsonl:3: NaN is not a JSON number" in page
 
 
-def test_a_huge_answer_is_cut_in_the_page_and_says_so(make_run):
+def test_a_huge_answer_is_cut_in_the_page_and_says_so(make_run, embedded):
     def huge(files: dict[str, Any]) -> None:
         files["completions.jsonl"][0]["text"] = "a" * 5_000_000
 
     page = page_of(make_run("promote", huge))
     assert len(page) < 1_000_000
-    assert "and 4980000 more characters in completions.jsonl" in page
+    assert 4_980_000 in [answer["hidden"] for row in embedded(page) for answer in row["answers"]]
+
+
+def test_many_long_answers_are_cut_to_what_a_page_may_hold(make_run, embedded):
+    def long(files: dict[str, Any]) -> None:
+        rows = []
+        for number, side in itertools.product(range(400), ("baseline", "candidate")):
+            rows.append({"side": side, "prompt_id": str(number), "prompt_hash": str(number), "tokens": 9})
+            rows[-1] |= {"messages": [{"role": "user", "content": "?"}]}
+            rows[-1] |= {"text": "<" * 20_000 if side == "candidate" else "short"}
+        files["completions.jsonl"] = rows
+
+    page = page_of(make_run("promote", long))
+    assert 4_500_000 < len(page) < 6_000_000
+    rows = embedded(page)
+    assert {row["answers"][0]["hidden"] for row in rows} == {0}
+    (left,) = {len(row["answers"][1]["text"][0]) for row in rows}
+    assert {row["answers"][1]["hidden"] for row in rows} == {20_000 - left}
 
 
 def test_the_page_is_the_same_every_time(make_run):
@@ -220,4 +306,26 @@ def test_a_torn_row_is_named_by_file_and_line(make_run):
         file.write('{"side": "cand')
     line = len((folder / "findings.jsonl").read_text().splitlines())
     with pytest.raises(DataError, match=rf"findings\.jsonl:{line}: "):
+        write_report(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        ("completions.jsonl", "prompt_hash"),
+        ("findings.jsonl", "detector"),
+        ("verdicts.jsonl", "order"),
+        ("benchmarks.jsonl", "task"),
+        ("pairs.jsonl", "chosen_gain"),
+    ],
+)
+def test_a_row_without_what_it_is_shown_by_is_named_by_file_and_line(make_run, file, key):
+    folder = make_run("inconclusive", lambda files: files[file][1].pop(key))
+    with pytest.raises(DataError, match=rf"{file}:2: '{key}' missing"):
+        write_report(folder)
+
+
+def test_a_gate_without_a_status_is_refused(make_run):
+    folder = make_run("reject", lambda files: files["run.json"]["gates"][0].pop("status"))
+    with pytest.raises(UsageError, match=r"run\.json: gate 1 has no metric or no status"):
         write_report(folder)

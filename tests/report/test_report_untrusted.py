@@ -1,20 +1,18 @@
 """Nothing in a Run's data becomes part of the page: parsed, and opened in a real browser."""
 
-import http.server
+import io
+import json
 import re
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from harness.report import write_report
+from harness.report import markdown_report, write_report, write_trend
+from harness.report.text import visible
+from harness.summary import show_summary
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CANARY = "document.title='OWNED';document.documentElement.setAttribute('data-owned','1')"
 HOST = "http://127.0.0.1:9"
 
@@ -37,6 +35,18 @@ ATTACKS = [
     "<math><mtext></mtext><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror={js}&gt;\">",
     "]]><script>{js}</script><![CDATA[",
     "+ADw-script+AD4-{js}+ADw-/script+AD4-",
+    "<!--<script>{js}</script>",
+    "</script><img src=x onerror=\"{js}\"><script type=application/json>",
+    '"}}]}}</script><script>{js}</script>',
+    "\\u003cscript\\u003e{js}\\u003c/script\\u003e\\",
+    "\u2028;{js};\u2029//",
+    "&lt;script&gt;{js}&lt;/script&gt;&#60;script&#62;{js}",
+    "<template><script>{js}</script></template><slot onslotchange=\"{js}\">",
+    "<object data=\"javascript:{js}\"></object><embed src={host}/embed>",
+    "<body onload=\"{js}\"><input autofocus onfocus=\"{js}\"><select autofocus onfocus=\"{js}\">",
+    "<svg><use href={host}/use#x></use><script href={host}/svg></script><a xlink:href=\"javascript:{js}\">x</a></svg>",
+    "__proto__",
+    "<textarea></script></style><xmp><plaintext><script>{js}</script>",
 ]  # fmt: skip
 
 
@@ -53,7 +63,10 @@ def poison(text: str, files: dict[str, Any]) -> None:
     for side in ("baseline", "candidate"):
         run[side] = {"spec": text, "fingerprint": text, "path": text}
     run["settings"], run["versions"] = {text: text, "nested": {text: [text]}}, {text: text}
-    run["judge"] = {"spec": text, "admitted": False, "reasons": [text], "accuracy": 0.5}
+    run["judge"] = {"spec": text, "admitted": False, "reasons": [text], "accuracy": 0.5, "n": 1}
+    counts = dict.fromkeys(("wins", "losses", "ties", "splits", "unscored", "flips_first", "flips_second"), 1)
+    run["judge"]["prompts"] = counts | {"notes": [text], "stopped": "", "taken": 1, "of": 1}
+    run["diagnosis"] = [{"cause": text, "fix": text, "evidence": [text]}]
     run["estimates"] |= {f"pathology.{text}": run["estimates"]["pathology.repetition"]}
     for gate in run["gates"]:
         gate |= {"metric": gate["metric"] + text, "reason": text, "kind": text, "severity": text}
@@ -70,7 +83,9 @@ def poison(text: str, files: dict[str, Any]) -> None:
     for row in files["pairs.jsonl"]:
         row |= {"prompt": text, "chosen": text, "rejected": [{"role": text, "content": text}] * 2}
     for row in files.get("verdicts.jsonl", []):
-        row |= {"outcome": "unscored", "reason": text}
+        row |= {"outcome": "unscored", "reason": text, "raw": text}
+    guard = {"message": text, "tripped": {"step": 3, "check": text}, "warnings": [{"step": 2, "check": text}]}
+    files["training/training.json"] = [{"guard": guard}]
 
 
 class Page(HTMLParser):
@@ -95,74 +110,38 @@ class Page(HTMLParser):
 
 
 ELEMENTS = {
-    *(
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "header",
-        "nav",
-        "main",
-        "section",
-        "div",
-        "p",
-        "span",
-    ),
-    *(
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "ul",
-        "ol",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "details",
-        "summary",
-        "table",
-        "thead",
-        "tbody",
-    ),
-    *("tr", "th", "td", "a", "b", "bdi", "br", "code", "pre", "mark", "figure", "figcaption"),
-    *("svg", "path", "rect", "line", "circle", "text", "polyline"),
-}
+    "html", "head", "meta", "title", "style", "script", "noscript", "body", "header", "nav", "main", "section",
+    "div", "p", "span", "h1", "h2", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "details", "summary",
+    "table", "thead", "tbody", "tr", "th", "td", "a", "b", "bdi", "br", "code", "pre", "mark", "figure",
+    "figcaption", "form", "label", "input", "select", "option", "button", "output", "svg", "path", "rect",
+    "line", "circle", "text", "polyline",
+}  # fmt: skip
 ATTRIBUTES = {
-    *(
-        "lang",
-        "charset",
-        "name",
-        "content",
-        "http-equiv",
-        "class",
-        "id",
-        "dir",
-        "open",
-        "role",
-        "tabindex",
-        "scope",
-    ),
-    *("aria-label", "aria-hidden", "href", "viewbox", "preserveaspectratio", "overflow", "d", "points"),
-    *("x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "cx", "cy", "r", "width", "height", "text-anchor"),
-}
+    "lang", "charset", "name", "content", "http-equiv", "class", "id", "dir", "open", "role", "tabindex",
+    "scope", "aria-label", "aria-hidden", "href", "viewbox", "preserveaspectratio", "overflow", "d", "points",
+    "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "cx", "cy", "r", "width", "height", "text-anchor", "type",
+    "value", "hidden", "autocomplete", "spellcheck", "placeholder",
+}  # fmt: skip
+FIXED = ("meta", "style", "script", "title", "html", "body", "form", "input", "select", "option", "button")
 
 
 @pytest.mark.parametrize("number", range(len(ATTACKS)))
-def test_data_never_becomes_markup(make_run, number):
+def test_data_never_becomes_markup(make_run, embedded, number):
     attack = attacks(HOST)[number]
     clean = Page(write_report(make_run("inconclusive")).read_text())
-    page = Page(write_report(make_run("inconclusive", lambda files: poison(attack, files))).read_text())
+    text = write_report(make_run("inconclusive", lambda files: poison(attack, files))).read_text()
+    page = Page(text)
     assert {tag for tag, _ in page.elements} <= ELEMENTS
     assert {name for _, attributes in page.elements for name in attributes} <= ATTRIBUTES
     assert all(attributes["href"].startswith("#") for tag, attributes in page.elements if tag == "a")
     assert page.comments == []
-    for tag in ("meta", "style", "title", "html", "body"):
+    for tag in FIXED:
         assert [a for t, a in page.elements if t == tag] == [a for t, a in clean.elements if t == tag]
     # Shown as it is, in every place: escaped once, not twice, and not run through the template.
-    assert "".join(page.words).count(attack[:5]) > 300
+    assert "".join(page.words).count(visible(attack)[:5]) > 200
+    rows = embedded(text)
+    assert {row["question"] for row in rows} == {visible(attack)}
+    assert {row["verdicts"]["ab"]["raw"] for row in rows} == {visible(attack)}
 
 
 def test_the_page_forbids_scripts_and_requests(make_run):
@@ -171,9 +150,10 @@ def test_the_page_forbids_scripts_and_requests(make_run):
         a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
     ]
     assert len(policies) == 1
-    assert policies[0].startswith("default-src 'none'; style-src 'sha256-")
-    assert "unsafe" not in policies[0]
-    assert "script-src" not in policies[0]
+    digest = r"'sha256-[A-Za-z0-9+/]{43}='"
+    expected = rf"default-src 'none'; style-src {digest}; script-src {digest}; base-uri 'none'; form-action 'none'"
+    assert re.fullmatch(expected, policies[0])
+    assert not [a for _, a in page.elements if "src" in a or any(name.startswith("on") for name in a)]
 
 
 NASTY = {
@@ -192,65 +172,71 @@ NASTY = {
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_odd_characters_are_shown_and_obeyed_nowhere(make_run, name):
+def test_odd_characters_are_shown_and_obeyed_nowhere(make_run, embedded, name):
     text, shown = NASTY[name]
-    raw = write_report(make_run("inconclusive", lambda files: poison(text, files))).read_bytes()
-    page = raw.decode("utf-8")
-    assert page.count(shown) > 300
-    assert not set(page) & set("\x00\x07\x1b\r\x9b\u2028\u2029\u202e\u2067\u2069\uffff")
+    folder = make_run("inconclusive", lambda files: poison(text, files))
+    page = write_report(folder).read_bytes().decode("utf-8")
+    steering = set("\x00\x07\x1b\r\x9b\u2028\u2029\u202e\u2067\u2069\uffff")
+    assert page.count(shown) > 200
+    assert embedded(page)[0]["question"] == shown
+    assert not set(page) & steering
+    assert not set(markdown_report(folder)) & steering
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[str, list[str]]]:
-    """A loopback server: its address, and the paths that it was asked for."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}", asked
-        running.shutdown()
+def test_the_terminal_obeys_nothing_and_shows_it_all(make_run):
+    text = "x\x1b[2J\x1b]0;t\x07\u202e\x9b31m[/bold][red]:smile:"
+    folder = make_run("inconclusive", lambda files: poison(text, files))
+    summary = json.loads((folder / "run.json").read_text())
+    summary["decision"] = "inconclusive"
+    for gate in summary["gates"]:
+        gate |= {"severity": "block", "status": "fail", "uncorrected": "fail"}
+    out = io.StringIO()
+    show_summary(summary, folder, Console(file=out, highlight=False, width=200))
+    assert not set(out.getvalue()) & set("\x1b\x07\x9b\u202e\r")
+    assert out.getvalue().count("[/bold][red]:smile:") > 10
 
 
-def opened(page: Path, profile: Path) -> str:
-    """The document as Chromium has it after the page has loaded and settled."""
-    command = [
-        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"),
-        *("--virtual-time-budget=2000", "--dump-dom", page.as_uri()),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+OPEN_EVERYTHING = """
+const all = (selector) => [...document.querySelectorAll(selector)];
+while (!document.getElementById("more").hidden) document.getElementById("more").click();
+for (const closed of all("details")) closed.open = true;
+setTimeout(() => {
+  for (const button of all("button.swap")) button.click();
+  document.documentElement.setAttribute("data-opened", all("blockquote").length);
+}, 500);
+"""
 
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
-
-@needs_chromium
-def test_a_browser_runs_nothing_and_asks_for_nothing(make_run, server, tmp_path):
+def test_a_browser_runs_nothing_and_asks_for_nothing(make_run, browse, server):
     host, asked = server
     everything = "\n".join(attacks(host))
     page = write_report(make_run("inconclusive", lambda files: poison(everything, files)))
-    document = opened(page, tmp_path / "profile")
+    document = browse(page, script=OPEN_EVERYTHING)
     assert "<h1>" in document
+    assert document.count("<blockquote") == 96
+    assert 'data-opened="96"' in document
+    # The list that the script has built is text as well, policy or no policy.
+    assert {tag for tag, _ in Page(document).elements} == ELEMENTS | {"blockquote"}
     assert not re.search(r"<html[^>]*data-owned|<title>OWNED", document)
     assert asked == []
 
 
-@needs_chromium
-def test_the_browser_test_can_fail(server, tmp_path):
+def test_the_trend_page_runs_nothing_and_asks_for_nothing(make_run, browse, server, tmp_path):
+    host, asked = server
+    everything = "\n".join(attacks(host))
+    runs = [make_run(decision, lambda files: poison(everything, files)) for decision in ("inconclusive", "reject")]
+    document = browse(write_trend(runs, tmp_path / "trend.html"))
+    assert document.count("<circle") > 10
+    assert not re.search(r"<html[^>]*data-owned|<title>OWNED", document)
+    assert asked == []
+
+
+def test_the_browser_test_can_fail(browse, server, tmp_path):
     """The same attacks on a page that neither escapes nor forbids do run, and do ask."""
     host, asked = server
     page = tmp_path / "careless.html"
     page.write_text(f"<!doctype html><title>x</title>{attacks(host)[0]}{attacks(host)[8]}")
-    document = opened(page, tmp_path / "profile")
+    document = browse(page)
     assert re.search(r"<html[^>]*data-owned", document)
     assert "<title>OWNED" in document
     assert "/image" in asked

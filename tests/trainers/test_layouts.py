@@ -215,3 +215,15 @@ def test_a_padded_batch() -> None:
     assert batch.scored.tolist() == [1, 5, 6]
     assert batch.targets.tolist() == [3, 4, 5]
     assert batch.lengths.tolist() == [[1, 2]]
+
+
+def test_rows_that_share_little_are_not_packed(tiny_llama: Any) -> None:
+    long, short = EncodedRow((1, 2), (tuple(range(1, 60)), tuple(range(2, 61)))), EncodedRow((1, 2, 3), ((4,), (5, 6)))
+    layout = choose_layout(tiny_llama, [long, short])
+    assert layout.name == "packed"
+    assert layout.collate([long, long]).inputs["input_ids"].shape == (4, 61)
+    assert layout.collate([long, short]).inputs["input_ids"].shape[0] == 1  # padding would be the larger waste
+    with torch.no_grad(), layout.active(tiny_llama):
+        padded = layout.log_probs(tiny_llama, layout.collate([long, long]))
+        packed = layout.log_probs(tiny_llama, layout.collate([long, short]))
+    torch.testing.assert_close(padded[0], packed[0])

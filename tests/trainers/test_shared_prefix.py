@@ -1,22 +1,14 @@
 """The packed row: how it is laid out, and attention over it. That it scores exactly stands in test_layouts.py."""
 
+import itertools
 from typing import Any
 
 import pytest
 import torch
 
 from harness.trainers.encoding import EncodedRow
-from harness.trainers.errors import TrainingError
-from harness.trainers.plain import plain_log_prob, response_log_probs
-from harness.trainers.shared_prefix import (
-    Span,
-    _alike,
-    _attend,
-    _attend_by_matmul,
-    _attend_together,
-    pack,
-    shared_prefix_attention,
-)
+from harness.trainers.plain import pad, plain_log_prob, response_log_probs
+from harness.trainers.shared_prefix import _attend, _attend_by_matmul, pack, shared_prefix_attention
 
 
 def test_a_row_is_prompt_chosen_rejected_with_restarted_positions(encoded_pairs: list[EncodedRow]) -> None:
@@ -44,45 +36,18 @@ def test_any_number_of_responses(tiny_llama: Any, k: int) -> None:
     torch.testing.assert_close(packed, torch.tensor(expected), atol=1e-5, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("spans", "alike"),
-    [
-        ((Span(2, (6, 6)), Span(3, (5, 5))), True),
-        ((Span(2, (6, 6)), Span(1, (3, 7))), False),
-        ((Span(20, (3, 3)),), False),  # the prompt would be attended to twice
-    ],
-)
-def test_sequences_of_one_length_attend_in_one_call(spans: tuple[Span, ...], alike: bool) -> None:
-    assert _alike(spans) == alike
-    torch.manual_seed(0)
-    tokens = sum(span.prompt + sum(span.responses) for span in spans)
-    query, key, value = (torch.randn(1, heads, tokens, 4) for heads in (6, 2, 2))
-    together, at = _attend_together(query, key, value, spans, 0.7), 0
-    for span in spans:
-        prompt, at = slice(at, at + span.prompt), at + span.prompt
-        torch.testing.assert_close(
-            together[:, :, prompt], _attend(*(x[:, :, prompt] for x in (query, key, value)), 0.7, None)
-        )
-        for size in span.responses:
-            seen = [*range(prompt.start, prompt.stop), *range(at, at + size)]
-            expected = _attend(query[:, :, at : at + size], key[:, :, seen], value[:, :, seen], 0.7, None)
-            torch.testing.assert_close(together[:, :, at : at + size], expected)
-            at += size
-
-
 @pytest.mark.parametrize("window", [None, 3, 20])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (6, 6), (5, 8), (3, 8)])
 def test_attention_by_matrix_products_is_attention(rows: int, columns: int, window: int | None) -> None:
     torch.manual_seed(0)
-    query, key, value = torch.randn(1, 6, rows, 4), torch.randn(1, 2, columns, 4), torch.randn(1, 2, columns, 4)
-    for head in range(6):
-        for row in range(rows):
-            last = columns - rows + row + 1
-            seen = slice(max(0, last - (window or last)), last)
-            weights = (key[0, head // 3, seen] @ query[0, head, row] * 0.7).softmax(0)
-            expected = weights @ value[0, head // 3, seen]
-            for attend in (_attend, _attend_by_matmul):
-                torch.testing.assert_close(attend(query, key, value, 0.7, window)[0, head, row], expected)
+    query, key, value = torch.randn(2, 6, rows, 4), torch.randn(2, 2, columns, 4), torch.randn(2, 2, columns, 4)
+    for at, head, row in itertools.product(range(2), range(6), range(rows)):
+        last = columns - rows + row + 1
+        seen = slice(max(0, last - (window or last)), last)
+        weights = (key[at, head // 3, seen] @ query[at, head, row] * 0.7).softmax(0)
+        expected = weights @ value[at, head // 3, seen]
+        for attend in (_attend, _attend_by_matmul):
+            torch.testing.assert_close(attend(query, key, value, 0.7, window)[at, head, row], expected)
 
 
 def test_bfloat16_stays_close_to_float32(tiny_llama: Any, encoded_pairs: list[EncodedRow]) -> None:
@@ -101,6 +66,8 @@ def test_the_attention_is_put_back(tiny_llama: Any) -> None:
     assert tiny_llama.generate(torch.tensor([[1, 2]]), max_new_tokens=2, do_sample=False).shape == (1, 4)
 
 
-def test_a_row_that_is_not_packed_is_refused(tiny_llama: Any) -> None:
-    with shared_prefix_attention(tiny_llama), pytest.raises(TrainingError, match="packed rows only"):
-        tiny_llama(input_ids=torch.tensor([[1, 2, 3]]))
+def test_padded_sequences_are_taken_too(tiny_llama: Any, encoded_pairs: list[EncodedRow]) -> None:
+    with torch.no_grad():
+        expected = response_log_probs(tiny_llama, pad(encoded_pairs))
+        with shared_prefix_attention(tiny_llama):
+            torch.testing.assert_close(response_log_probs(tiny_llama, pad(encoded_pairs)), expected)

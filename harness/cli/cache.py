@@ -1,0 +1,120 @@
+"""`harness cache stats|prune|export|import`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+cache = typer.Typer(
+    help="Answers that are kept so that nothing is asked twice.", no_args_is_help=True, rich_markup_mode=None
+)
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the same as JSON to this file.")]
+
+
+@cache.command("stats")
+def stats(json: JsonOption = None) -> None:
+    """Say what is kept, by kind: how many answers, how large, how old."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..folders import results_folder
+    from ..store import Store
+    from .output import write_json
+
+    with Store(results_folder()) as store:
+        kinds, size = store.cache_stats(), store.path.stat().st_size
+    table = Table(box=None, pad_edge=False)
+    table.add_column("kind")
+    for heading in ("answers", "bytes", "oldest", "newest"):
+        table.add_column(heading, justify="right")
+    for kind in kinds:
+        table.add_row(kind.kind, f"{kind.rows:,}", f"{kind.bytes:,}", _day(kind.oldest), _day(kind.newest))
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    console.print(f"{store.path}: {size:,} bytes", soft_wrap=True)
+    if json:
+        write_json(json, {"kinds": [asdict(kind) for kind in kinds], "file_bytes": size})
+
+
+@cache.command("prune")
+def prune(
+    older_than: Annotated[
+        float | None, typer.Option(min=0, metavar="DAYS", help="Delete answers written more than so many days ago.")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=0, metavar="BYTES", help="Then the oldest, until the rest takes at most this.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Delete old answers; they are asked again when needed. Runs stay, and so does what judges have cost."""
+    import time
+
+    from ..errors import UsageError
+    from ..folders import results_folder
+    from ..store import Store
+    from .output import write_json
+
+    if older_than is None and max_bytes is None:
+        raise UsageError("harness cache prune: say what may go, with --older-than DAYS or --max-bytes N")
+    before = None if older_than is None else time.time() - older_than * 86_400
+    with Store(results_folder()) as store:
+        deleted = store.prune(written_before=before, max_bytes=max_bytes)
+        size = store.path.stat().st_size
+    typer.echo(f"{deleted:,} answers deleted; {store.path} takes {size:,} bytes")
+    if json:
+        write_json(json, {"deleted": deleted, "file_bytes": size})
+
+
+@cache.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as answers.jsonl.gz.")],
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind (see stats); may be given again.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Write the kept answers to a file, so that another machine starts with them."""
+    from ..cache_files import export_cache
+    from ..errors import UsageError
+    from ..folders import results_folder
+    from ..store import ANSWERS, Store
+    from .output import write_json
+
+    if unknown := sorted(set(kind or []) - set(ANSWERS)):
+        raise UsageError(f"--kind {unknown[0]}: expected one of {', '.join(ANSWERS)}")
+    with Store(results_folder()) as store:
+        count = export_cache(store, file, kind or ANSWERS)
+    typer.echo(f"{count:,} answers in {file}; take them over with: harness cache import {file}")
+    if json:
+        write_json(json, {"answers": count, "file": str(file), "file_bytes": file.stat().st_size})
+
+
+@cache.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="A file made by `harness cache export`. It is trusted: gates rest on it.")
+    ],
+    json: JsonOption = None,
+) -> None:
+    """Take over answers that another machine has kept; damaged ones are left out, those that are here stay."""
+    from dataclasses import asdict
+
+    from ..cache_files import import_cache
+    from ..folders import results_folder
+    from ..store import Store
+    from .output import write_json
+
+    with Store(results_folder()) as store:
+        found = import_cache(store, file)
+    typer.echo(f"{found.added:,} answers added, {found.present:,} were here, {found.damaged:,} damaged and left out")
+    if not found.complete:
+        typer.echo(f"{file}: ends early or is damaged; what came before that was taken", err=True)
+    if json:
+        write_json(json, asdict(found))
+
+
+def _day(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"

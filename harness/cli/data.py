@@ -1,0 +1,259 @@
+"""`harness data check|convert|sample`."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..preference_data import CheckReport
+
+data = typer.Typer(help="Preference data: check, convert, sample.", no_args_is_help=True, rich_markup_mode=None)
+
+Source = Annotated[str, typer.Argument(help="Pairs: a JSON Lines, JSON or Parquet file, or a data set on the hub.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
+
+_STYLE = {"ok": "green", "caution": "yellow", "problem": "bold red"}
+_EXAMPLES = 2
+_PROBLEMS = 1
+"""The exit code of `data check` where there is a problem."""
+
+
+@data.command()
+def check(
+    file: Source,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also count its tokens, and see what this checkpoint makes of them; several are ranked."
+        ),
+    ] = None,
+    prompts: Annotated[
+        list[str] | None, typer.Option(help="A file of your own evaluation prompts to look for; repeatable.")
+    ] = None,
+    fix: Annotated[
+        Path | None, typer.Option(help="Write the rows that survive to this file, the others beside it.")
+    ] = None,
+    balance_length: Annotated[
+        bool, typer.Option("--balance-length", help="With --fix: as many chosen answers longer as shorter.")
+    ] = False,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Report rows that are no pairs, and go on.")
+    ] = False,
+    max_length: Annotated[int, typer.Option(min=2, help="With --model: longest prompt + answer, in tokens.")] = 1024,
+    seed: Annotated[int, typer.Option(help="Of the pairs drawn for the slow checks, and of --balance-length.")] = 0,
+    json: JsonOption = None,
+) -> int:
+    """Look for what would spoil a training: exit 1 where there is a problem, 0 where there is none.
+
+    With --fix the detectors read every pair; without it, a sample of 5,000.
+    """
+    from ..errors import UsageError
+    from ..preference_data import balance_length as balanced
+    from ..preference_data import check_pairs, read_pair_rows, write_fixed
+    from .output import write_json
+
+    if balance_length and fix is None:
+        raise UsageError("--balance-length: changes what --fix writes; name its file with --fix OUT")
+    rows = read_pair_rows(file, skip_invalid=skip_invalid)
+    report = check_pairs(
+        rows,
+        models=model or (),
+        prompts=prompts or (),
+        max_length=max_length,
+        seed=seed,
+        look_at_all=fix is not None,
+    )
+    content = report.to_json()
+    if fix is not None:
+        dropped = report.drops()
+        if balance_length:
+            dropped |= balanced(rows, dropped, seed=seed)
+        rest = write_fixed(file, dropped, fix)
+        kept = len(rows.rows) + len(rows.invalid) - len(dropped)
+        content |= {"fixed": {"path": str(fix), "kept": kept, "dropped": len(dropped), "dropped_path": str(rest)}}
+    content["next"] = _next_check(report, file, fix)
+    show_check(content)
+    if json:
+        write_json(json, content)
+    return _PROBLEMS if report.status == "problem" else 0
+
+
+@data.command()
+def convert(
+    file: Annotated[str, typer.Argument(help="Pairs or labelled completions, in any format that training reads.")],
+    output: Annotated[Path, typer.Argument(help="The JSON Lines file to write.")],
+    to: Annotated[str, typer.Option(help="pairs, conversational, kto, hh, sharegpt or alpaca.")],
+    json: JsonOption = None,
+) -> None:
+    """Write preference data in another format; what does not come through is counted."""
+    from ..preference_data import convert as converted
+    from .output import write_json
+
+    result = converted(file, output, to=to)
+    content = {
+        "source": file,
+        "path": str(output),
+        "format": to,
+        "read": result.read,
+        "written": result.written,
+        "lossless": not result.lost,
+        "lost": {reason: list(rows) for reason, rows in result.lost.items()},
+        "notes": {note: list(rows) for note, rows in result.notes.items()},
+        "next": _next_conversion(output, to),
+    }
+    show_conversion(content)
+    if json:
+        write_json(json, content)
+
+
+@data.command()
+def sample(
+    file: Annotated[str, typer.Argument(help="Pairs, labelled completions, demonstrations or prompts.")],
+    output: Annotated[Path, typer.Argument(help="The prompt set to write, e.g. prompts_mine.jsonl.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Prompts to draw.")],
+    by: Annotated[str, typer.Option(help="Strata: category, length or cluster (one of near-duplicates first).")],
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Draw a set of distinct prompts for --prompts and suites/ from your own data."""
+    from ..preference_data import sample_prompts
+    from .output import write_json
+
+    drawn = sample_prompts(file, output, n=n, by=by, seed=seed)
+    content = {
+        "source": file,
+        "path": str(output),
+        "n": n,
+        "by": by,
+        "seed": seed,
+        "content_hash": drawn.prompts.content_hash,
+        "rows": drawn.rows,
+        "distinct": drawn.distinct,
+        "unusable": drawn.unusable,
+        "strata": {name: {"of": of, "drawn": taken} for name, (of, taken) in drawn.strata.items()},
+        "next": shlex.join(["harness", "data", "check", file, "--prompts", str(output), "--fix", "train.jsonl"]),
+    }
+    show_sample(content)
+    if json:
+        write_json(json, content)
+
+
+def _next_check(report: "CheckReport", file: str, fix: Path | None) -> str:
+    names = {checked.check.name for checked in report.checks if checked.finding.status == "problem"}
+    if fix is not None:
+        return shlex.join(["harness", "data", "check", str(fix)])
+    if not names:
+        return shlex.join(["harness", "train", "dpo", "--model", "MODEL", "--data", file, "--output", "DIR"])
+    balance = ["--balance-length"] if "length_bias" in names else []
+    skip = ["--skip-invalid"] if "rows" in names else []
+    return shlex.join(["harness", "data", "check", file, "--fix", "fixed.jsonl", *balance, *skip])
+
+
+def _next_conversion(output: Path, to: str) -> str:
+    if to == "kto":  # the checks are of pairs
+        return shlex.join(["harness", "train", "kto", "--model", "MODEL", "--data", str(output), "--output", "DIR"])
+    return shlex.join(["harness", "data", "check", str(output)])
+
+
+def show_check(content: Mapping[str, Any]) -> None:
+    """Prints what `data check --json` holds: a row per check, its row numbers and examples, what next."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    table = Table(title=_plain(content["source"]), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("check", "status"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what was found", overflow="fold")
+    for found in content["checks"]:
+        told = Text(_plain(found["detail"]))
+        if found["status"] != "ok" and found["rows"]:
+            told.append(f"\nrows {_row_list(found['rows'])}", "dim")
+            for example in found["examples"][:_EXAMPLES]:
+                told.append(f"\n  {_plain(example)}", "dim")
+        table.add_row(found["name"], Text(found["status"], _STYLE[found["status"]]), told)
+    console.print(table)
+    if len(content["models"]) > 1:
+        console.print(_models_table(content["models"]))
+    console.print(Text.assemble("Verdict: ", (_plain(content["verdict"]), _STYLE[content["status"]])), soft_wrap=True)
+    if fixed := content.get("fixed"):
+        left_out = f"{fixed['dropped_path']} ({fixed['dropped']:,} left out)"
+        line = f"Fixed:   {fixed['path']} ({fixed['kept']:,} rows), {left_out}"
+        console.print(Text(_plain(line)), soft_wrap=True)
+    console.print(Text(f"Next:    {_plain(content['next'])}"), soft_wrap=True)
+
+
+def _models_table(models: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    title = "The same pairs under each model, the most natural first (nats per token, medians)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("model", "chosen", "rejected", "beyond reach", ""):
+        table.add_column(heading, justify="left" if heading in ("model", "") else "right")
+    for row in models:
+        sides = (f"{row[side]:.2f}" for side in ("chosen_per_token", "rejected_per_token"))
+        table.add_row(_plain(row["model"]), *sides, f"{row['beyond_reach']:.0%}", row["status"])
+    return table
+
+
+def show_conversion(content: Mapping[str, Any]) -> None:
+    """Prints what `data convert --json` holds."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    said = f"{content['read']:,} rows read, {content['written']:,} written as {content['format']} to {content['path']}"
+    console.print(Text(_plain(said)), soft_wrap=True)
+    for kind, style in (("lost", "yellow"), ("notes", "dim")):
+        for reason, rows in content[kind].items():
+            line = f"  {kind}: {_plain(reason)} ({len(rows):,}: rows {_row_list(rows)})"
+            console.print(Text(line, style), soft_wrap=True)
+    if content["lossless"]:
+        console.print(Text("  lossless: every row reads back as it was", "green"), soft_wrap=True)
+    console.print(Text(f"Next: {_plain(content['next'])}"), soft_wrap=True)
+
+
+def show_sample(content: Mapping[str, Any]) -> None:
+    """Prints what `data sample --json` holds; of many strata, how many."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    said = (
+        f"{content['n']:,} of {content['distinct']:,} different prompts ({content['rows']:,} rows) to {content['path']}"
+    )
+    console.print(Text(_plain(said)), soft_wrap=True)
+    if content["by"] == "cluster":
+        drawn = sum(stratum["drawn"] > 0 for stratum in content["strata"].values())
+        console.print(f"  from {drawn:,} of {len(content['strata']):,} clusters of near-duplicates", soft_wrap=True)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for heading in (content["by"], "of", "drawn"):
+            table.add_column(heading, justify="left" if heading == content["by"] else "right")
+        for name, stratum in content["strata"].items():
+            table.add_row(Text(_plain(name)), f"{stratum['of']:,}", f"{stratum['drawn']:,}")
+        console.print(table)
+    if content["unusable"]:
+        console.print(
+            Text(f"  {content['unusable']:,} rows do not end with a user's message", "yellow"), soft_wrap=True
+        )
+    console.print(Text(f"Content hash: {content['content_hash']}"), soft_wrap=True)
+    console.print(Text(f"Next: {_plain(content['next'])}    (what must not be trained on any more)"), soft_wrap=True)
+
+
+def _row_list(rows: Sequence[int]) -> str:
+    from ..preference_data.text import row_list
+
+    return row_list(rows)
+
+
+def _plain(text: str) -> str:
+    """On one line, without anything that steers a terminal."""
+    from ..report.text import visible
+
+    return visible(" ".join(text.split()))

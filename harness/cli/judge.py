@@ -1,0 +1,200 @@
+"""`harness judge audit|stats`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ExitCode
+from ..settings import HELP
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+judge = typer.Typer(help="Can a judge be trusted?", no_args_is_help=True, rich_markup_mode=None)
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the same as JSON to this file.")]
+
+
+@judge.command("audit")
+def audit(
+    spec: Annotated[
+        str, typer.Argument(help="openai:MODEL[@URL], anthropic:MODEL, local: or reward:CHECKPOINT, replay:FILE.")
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled pairs of your own instead (JSONL: id, prompt, response_a, response_b, label; votes, group)."
+        ),
+    ] = None,
+    template: Annotated[str | None, typer.Option(help=HELP["judge_template"])] = None,
+    profile: Annotated[str, typer.Option(help=HELP["profile"])] = "smoke",
+    gates: Annotated[str | None, typer.Option(help=HELP["gates"])] = None,
+    dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    max_judge_calls: Annotated[int | None, typer.Option(min=0, help=HELP["max_judge_calls"])] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0.0, help=HELP["max_cost"])] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
+    json: JsonOption = None,
+) -> int:
+    """Measure a judge on pairs with known answers, in both orders, and on canaries; exit 0 admitted, 1 not."""
+    from ..folders import results_folder
+    from ..gates import load_profile
+    from ..judges import Budget, load_canaries, load_gold_pairs
+    from ..judging import check_judge, cost_note, expected, open_judge, spent
+    from ..progress import progress_bar
+    from ..store import Store
+    from ..verdicts import find_audit
+    from .output import write_json
+
+    budget = Budget(max_judge_calls, max_cost, account=f"audit {spec} {pairs} {template}")
+    check_judge(spec, budget=budget, template=template)
+    chosen, asked = load_profile(profile, gates), load_gold_pairs(pairs)
+    with Store(results_folder(), use_cache=not no_cache) as store:
+        opened = open_judge(
+            spec,
+            engine_for_local=lambda: _engine(dtype, chosen.settings.batch_size),
+            store=store,
+            budget=budget,
+            template=template,
+        )
+        cost = expected(opened, [*asked, *load_canaries()])
+        if cost:
+            typer.echo(f"Up to {cost.calls} calls, about {cost.shown}", err=True)
+        with progress_bar("judge audit", "call", note=lambda: cost_note(opened)) as progress:
+            found = find_audit(opened, chosen.judge, store, mode="always", pairs=asked, progress=progress)
+        assert found
+    content = found.to_json() | {"pairs": str(pairs) if pairs else "gold", "spend": _spend(spent(opened), found.calls)}
+    show_audit(content)
+    if json:
+        write_json(json, content)
+    return int(ExitCode.PROMOTE if found.admitted else ExitCode.REJECT)
+
+
+@judge.command("stats")
+def stats(
+    file: Annotated[Path, typer.Argument(help="Recorded verdicts: JSONL rows with id, order, verdict and more.")],
+    json: JsonOption = None,
+) -> None:
+    """Say what recorded verdicts show: win rate, position and length bias and, with gold labels, accuracy."""
+    from ..verdicts import length_note, read_verdicts, report
+    from .output import write_json
+
+    content = report(*read_verdicts(file)).to_json()
+    overall = content["overall"]
+    note = length_note(overall["win_rate"], overall.get("win_rate_length_adjusted"), who="Response a")
+    show_report(content, f"Verdicts in {file}")
+    if note:
+        typer.echo(note)
+    if json:
+        write_json(json, content | {"notes": [note] if note else []})
+
+
+def show_audit(content: Mapping[str, Any]) -> None:
+    """Prints an audit: figures, canaries, admitted or not and why."""
+    from rich.text import Text
+
+    console = show_report(content, f"Audit of {content['judge']}")
+    canaries = content["canaries"]
+    kinds = ", ".join(f"{name} {100 * found['rate']:.0f} %" for name, found in canaries["kinds"].items())
+    console.print(f"Canaries won {canaries['won']} of {canaries['games']} games: {kinds}", soft_wrap=True)
+    if canaries["unscored"]:
+        console.print(f"({canaries['unscored']} of these games have no verdict)")
+    if spend := content["spend"]:
+        each = "" if spend["per_verdict"] is None else f", ${spend['per_verdict']:.5f} per verdict"
+        money = "price unknown" if spend["cost"] is None else f"${spend['cost']:.2f}"
+        console.print(f"Spent: {spend['attempts']} calls, {money}{each}")
+    admitted = content["admitted"]
+    word = Text("ADMITTED" if admitted else "NOT ADMITTED", "bold green" if admitted else "bold red")
+    console.print(Text.assemble("Judge: ", word))
+    for reason in content["reasons"]:
+        console.print(Text(f"  · {_plain(reason)}"), soft_wrap=True)
+
+
+def show_report(content: Mapping[str, Any], title: str) -> "Console":
+    """Prints the figures of all pairs with their intervals, of each group and averaged over groups."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    overall, columns = content["overall"], dict(content["groups"])
+    if len(columns) > 1:
+        columns["macro"] = content["macro"]
+    table = Table(title=_plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading, justify in (("in %", "left"), ("all", "right"), ("95 %", "left")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name in columns:
+        table.add_column(Text(_plain(name)), justify="right", overflow="fold")
+    for label, key, style in _ROWS:
+        values = [_shown(found, key, style) for found in (overall, *columns.values())]
+        if any(values):
+            table.add_row(label, values[0], _interval(overall, key, style), *values[1:])
+    console.print(table)
+    for name, found in (overall.get("annotators") or {}).items():
+        shown = f"{_shown(found, 'kappa', '.2f')} {_interval(found, 'kappa', '.2f')}"
+        console.print(Text(f"kappa with annotator {_plain(name)}: {shown}"))
+    return console
+
+
+_ROWS = (
+    ("pairs", "n", "d"),
+    ("accuracy", "accuracy", "%"),
+    ("  of scored calls", "accuracy_scored", "%"),
+    ("kappa with labels", "kappa", ".2f"),
+    ("agreement of orders", "agreement", "%"),
+    ("first shown is chosen", "first_share", "%"),
+    ("  p of a fair share", "first_share_p", ".2g"),
+    ("flips to the first", "flips_first", "d"),
+    ("  to the second", "flips_second", "d"),
+    ("  McNemar's p", "flips_p", ".2g"),
+    ("longer is chosen", "length_bias.chosen", "%"),
+    ("  is right", "length_bias.right", "%"),
+    ("more formatted is chosen", "format_bias.chosen", "%"),
+    ("  is right", "format_bias.right", "%"),
+    ("win rate of response a", "win_rate", "%"),
+    ("  at equal length", "win_rate_length_adjusted", "%"),
+    ("  r of length and score", "length_correlation", ".2f"),
+    ("pairs won", "wins", "d"),
+    ("  lost", "losses", "d"),
+    ("  tied", "ties", "d"),
+    ("  split", "splits", "d"),
+    ("  unscored", "unscored", "d"),
+    ("failed calls, order ab", "failures.ab", "d"),
+    ("  order ba", "failures.ba", "d"),
+)
+"""Label, key of the JSON, how it is shown: a share, a count, or a number in that format."""
+
+
+def _shown(found: Mapping[str, Any], key: str, style: str) -> str:
+    """The value, empty where there is none."""
+    outer, _, inner = key.rpartition(".")
+    value = (found.get(outer) or {} if outer else found).get(inner)
+    if value is None:
+        return ""
+    return f"{100 * value:.1f}" if style == "%" else f"{value:{style}}"
+
+
+def _interval(found: Mapping[str, Any], key: str, style: str) -> str:
+    ends = ("low", "high") if key == "win_rate" else (f"{key}_low", f"{key}_high")
+    low, high = (_shown(found, end, style) for end in ends)
+    return f"[{low}, {high}]" if low and high else ""
+
+
+def _spend(spend: Any, calls: int) -> dict[str, Any] | None:
+    from dataclasses import asdict
+
+    if spend is None:
+        return None
+    return asdict(spend) | {"per_verdict": spend.cost / calls if spend.cost is not None and calls else None}
+
+
+def _engine(dtype: str, batch_size: int) -> Any:
+    from ..engine import Engine
+
+    return Engine(dtype=dtype, batch_size=batch_size)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a name must not steer the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,60 @@
+"""`harness report RUN…`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(help="Runs: ids, unique beginnings of them, or folders.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write here; by default report.html in the Run, or trend.html beside the Runs."
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Markdown for a pull request instead, to the screen or to --output.")
+    ] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write a Run's report page anew; of several Runs, one page with every gated metric over them.
+
+    Runs are shown in the order in which they are named, so that checkpoints can be named from first to last.
+    """
+    from ..errors import UsageError
+    from ..folders import results_folder
+    from ..runs import find_run
+
+    results = results_folder()
+    folders = [find_run(run, results) for run in runs]
+    if markdown and (len(folders) > 1 or open_page):
+        raise UsageError("--markdown: expected one RUN and no --open; write one for each Run")
+    try:
+        page = _write_markdown(folders[0], output) if markdown else _write_page(folders, output, results)
+    except OSError as error:
+        raise UsageError(f"{error.filename or output}: cannot be written ({error.strerror})") from error
+    if page:
+        typer.echo(page)
+    if page and open_page:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+
+
+def _write_page(runs: list[Path], output: Path | None, results: Path) -> Path:
+    from ..report import write_report, write_trend
+
+    return write_report(runs[0], output) if len(runs) == 1 else write_trend(runs, output or results / "trend.html")
+
+
+def _write_markdown(run: Path, output: Path | None) -> Path | None:
+    from ..report import markdown_report
+
+    text = markdown_report(run)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+    return output

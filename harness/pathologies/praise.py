@@ -1,0 +1,63 @@
+"""Which sentences may praise the user, and what a model of their wording sees in them."""
+
+import re
+
+from .text import Analysis, Span, has_any
+from .wording import around
+
+_APPROVING = re.compile(
+    r"\b(?:amaz|admir|ador|appreciat|astut|awe|beauti|best\b|better|bless|bold|brave|bravo|breath|brillian|bright|"
+    r"captivat|caring|charm|clever|compassion|compliment|courag|creativ|curio|dazzl|deep|delight|deserv|divine|eloquen|"
+    r"excellent|exception|expert|exquisite|extraordinar|fabul|fantastic|fascinat|flawless|fortunate|generous|"
+    r"genius|gift|"
+    r"glad|good|gorgeous|grate|great|honou?r|impecc|impress|incredib|ingen|insight|inspir|instinct|intellig|"
+    r"interest|joy|"
+    r"keen|kind|like you|like yours|lov|luck|magnific|marvel|master|miracle|natural|nice|outstanding|passion|percept|"
+    r"perfect|phenomen|pleas|poet|privileg|profound|proud|pure|rare|refresh|remarkabl|right|sensation|sharp|"
+    r"skill|smart|"
+    r"soul|special|spectac|splendid|spot|stun|sublime|superb|talent|tast|thoughtful|thrill|touch|treasur|true|truly|"
+    r"uniq|vision|volumes|star|innovat|valuable|calib|determin|conscientious|dedicat|doubt|wise|wisdom|wonder|"
+    r"wow|gold|agree|artist|wouldn't change|apart|ahead)"
+)
+_APPROVING_PREFIXES = frozenset(stem[:4] for stem in re.findall(r"[a-z]{3,}", _APPROVING.pattern))
+"""Four letters of the words that `_APPROVING` may find."""
+_STRONGLY = re.compile(
+    r"(?:amaz|admir|ador|astut|awe|beauti|bless|bold|brave|brillian|bright|captivat|charm|clever|compassion|"
+    r"courag|creativ|"
+    r"curio|dazzl|delight|eloquen|excellent|exception|exquisite|extraordinar|fabul|fantastic|fascinat|flawless|"
+    r"generous|"
+    r"genius|gift|gorgeous|great|honou?r|impecc|impress|incredib|ingen|innovat|insight|inspir|instinct|intellig|"
+    r"keen|kind|"
+    r"lovely|magnific|marvel|master|outstanding|passion|percept|perfect|phenomen|poet|profound|proud|rare|refresh|"
+    r"remarkabl|sharp|skill|smart|special|spectac|splendid|stun|sublime|superb|talent|tast|thoughtful|thrill|"
+    r"treasur|uniq|"
+    r"vision|wise|wisdom|wonder|dedicat|determin|conscientious)"
+)
+_PRAISED = re.compile(
+    r"\byou|\bquestion|\bask|\b(?:choice|idea|topic|point|thinking|observation|insight|perspective)\b|!|"
+    r"\b(?:this|that) is\b|"
+    r"\bi(?:'m| am| could| would|'d| have| must)? (?:\w+ )?(?:love|adore|admire|agree|honou?red|thrilled|"
+    r"delighted|in awe)"
+)
+_FIRST, _LAST = 6, 3
+"""Sentences, where who praises does it; elsewhere only the plain phrases are looked for."""
+
+
+def candidates(analysis: Analysis, *, opening_only: bool) -> dict[str, Span]:
+    """The sentences (lower case) that may praise the user: with an approving word, and something it may be about."""
+    approving = {word for word in analysis.vocabulary if word[:4] in _APPROVING_PREFIXES}
+    if not approving:
+        return {}
+    found = list(zip(analysis.lower_sentences, analysis.sentences, strict=True))
+    found = found[:2] if opening_only else found[:_FIRST] + found[_FIRST:][-_LAST:]
+    return {lower: span for lower, span in found if has_any(lower, approving) and is_candidate(lower)}
+
+
+def is_candidate(lower: str) -> bool:
+    """Whether an approving word stands in the sentence, and the user or what is theirs; no condition."""
+    return bool(_PRAISED.search(lower) and _APPROVING.search(lower) and "no matter" not in lower)
+
+
+def praise(lower: str) -> list[str]:
+    """The features of a sentence for the model."""
+    return around(lower, _STRONGLY)

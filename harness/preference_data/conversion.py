@@ -1,0 +1,250 @@
+"""Preference data from one format into another; whatever does not come through is counted by its reason.
+
+What is written is read again by the trainers' own reader and compared, so that "lossless" is not a claim.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..trainers.errors import DataError
+from ..trainers.exports import ROLES, as_trl
+from ..trainers.formats import Message, Text, as_labeled, as_pair, holds_pair
+from ..trainers.sources import place, read_rows
+from .writing import write_rows
+
+Values = dict[str, Any]
+Messages = tuple[Message, ...]
+
+_TRANSCRIPT = re.compile(r"\n\nHuman:.*\n\nAssistant:", re.DOTALL)
+_SPEAKER = {"user": "Human", "assistant": "Assistant"}
+_FROM = {ours: theirs for theirs, ours in ROLES.items()}
+_OURS = {"prompt", "chosen", "rejected", "completion", "label"}
+_LOGPS = {"ref_chosen_logps", "ref_rejected_logps"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A preference pair as conversations."""
+
+    row: int
+    prompt: Messages
+    chosen: Messages
+    rejected: Messages
+    plain: bool
+    """Whether it was plain text, which is trained without a chat template."""
+    extras: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Further keys of the row; they are carried over."""
+
+    @property
+    def texts(self) -> tuple[Messages, Messages, Messages]:
+        return self.prompt, self.chosen, self.rejected
+
+
+class Unwritable(Exception):
+    """A pair that a format has no place for; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of it."""
+
+    read: int
+    """Rows read."""
+    written: int
+    """Rows written."""
+    lost: Mapping[str, Sequence[int]]
+    """What is missing or changed in the output -> the rows it was in."""
+    notes: Mapping[str, Sequence[int]]
+    """What was read into the rows, or kept in another form."""
+
+
+def conversation(prompt: Text, chosen: Text, rejected: Text) -> tuple[Messages, Messages, Messages]:
+    """Plain text as messages: a transcript turn by turn, anything else as one question with its answers."""
+    if isinstance(prompt, str) and isinstance(chosen, str) and isinstance(rejected, str):
+        if _TRANSCRIPT.fullmatch(prompt):
+            try:
+                whole = {"chosen": prompt + chosen, "rejected": prompt + rejected}
+                prompt, chosen, rejected = as_pair(whole, "")
+            except DataError:
+                pass  # it only looks like one
+        if isinstance(prompt, str):
+            return (
+                (Message("user", prompt),),
+                (Message("assistant", str(chosen)),),
+                (Message("assistant", str(rejected)),),
+            )
+    assert not isinstance(prompt, str) and not isinstance(chosen, str) and not isinstance(rejected, str)
+    return prompt, chosen, rejected
+
+
+def convert(source: str | Path, output: Path, *, to: str) -> Conversion:
+    """Read pairs, or labelled completions of which a prompt has both kinds, and write them in the format `to`.
+
+    Raises UsageError for an unknown format, and where nothing can be written; DataError for a row that is wrong.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"--to {to}: must be one of {', '.join(FORMATS)}")
+    if Path(source).resolve() == output.resolve():
+        raise UsageError(f"{output}: would overwrite what it reads; name another file")
+    lost: dict[str, list[int]] = defaultdict(list)
+    notes: dict[str, list[int]] = defaultdict(list)
+    read, pairs = _read(source, lost)
+    written: list[Values] = []
+    for pair in pairs:
+        try:
+            rows = FORMATS[to](pair)
+        except Unwritable as error:
+            lost[f"{error}: the row is left out"].append(pair.row)
+            continue
+        if not _same(rows, pair):
+            lost["reads back with other white space or another border of the prompt"].append(pair.row)
+        if pair.plain and not isinstance(rows[0].get("prompt"), str):
+            notes["plain text taken for a user's question and an assistant's answers"].append(pair.row)
+        for name in pair.extras.keys() & rows[0].keys():
+            lost[f"key {name!r}, which the format uses itself"].append(pair.row)
+        written += [{**pair.extras, **row} for row in rows]
+    if not written:
+        reason = next(iter(lost), "no rows")
+        raise UsageError(f"{source}: nothing can be written as {to}: {reason}")
+    write_rows(output, written)
+    return Conversion(read, len(written), dict(lost), dict(notes))
+
+
+def _read(source: str | Path, lost: dict[str, list[int]]) -> tuple[int, list[Pair]]:
+    name, rows = read_rows(source)
+    pairs: list[Pair] = []
+    labeled: dict[Text, tuple[list[tuple[int, Text, Values]], list[tuple[int, Text, Values]]]] = {}
+    count = 0
+    for row in rows:
+        count += 1
+        where = place(name, row.number)
+        value = as_trl(row.value, where)
+        extras = {key: item for key, item in value.items() if key not in _OURS | _LOGPS}
+        if _LOGPS & value.keys():
+            lost["the reference's log-probabilities, which hold for one form of the text"].append(row.number)
+        if holds_pair(value):
+            texts = as_pair(value, where)
+            pairs.append(Pair(row.number, *conversation(*texts), isinstance(texts[0], str), extras))
+        else:
+            prompt, completion, desirable = as_labeled(value, where)
+            labeled.setdefault(prompt, ([], []))[not desirable].append((row.number, completion, extras))
+    return count, pairs + list(_pair_up(labeled, lost))
+
+
+def _pair_up(labeled: Mapping[Text, Any], lost: dict[str, list[int]]) -> Iterator[Pair]:
+    """The n-th desirable completion of a prompt with its n-th undesirable one."""
+    for prompt, sides in labeled.items():
+        for liked, disliked in zip_longest(*sides):
+            if liked is None or disliked is None:
+                lost["a completion without one of the other label for its prompt"].append((liked or disliked)[0])
+                continue
+            (row, chosen, extras), (_, rejected, _) = liked, disliked
+            yield Pair(row, *conversation(prompt, chosen, rejected), isinstance(prompt, str), extras)
+
+
+def _same(rows: Sequence[Values], pair: Pair) -> bool:
+    """Whether what is written reads back as the same conversations."""
+    try:
+        if len(rows) == 1:
+            return conversation(*as_pair(rows[0], "")) == pair.texts
+        (prompt, chosen, _), (_, rejected, _) = (as_labeled(row, "") for row in rows)
+        return conversation(prompt, chosen, rejected) == pair.texts
+    except DataError:
+        return False
+
+
+def _conversational(pair: Pair) -> list[Values]:
+    return [dict(zip(("prompt", "chosen", "rejected"), map(_dicts, pair.texts), strict=True))]
+
+
+def _plain(pair: Pair) -> list[Values]:
+    """One question stays as it is; of more, a transcript."""
+    if [len(text) for text in pair.texts] == [1, 1, 1] and pair.prompt[0].role == "user":
+        return [dict(zip(("prompt", "chosen", "rejected"), (text[0].content for text in pair.texts), strict=True))]
+    border = "\n\nAssistant:"
+    whole = {
+        side: _turns((*pair.prompt, *text)) for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected))
+    }
+    prompt = _turns(pair.prompt) + border
+    return [{"prompt": prompt} | {side: text[len(prompt) :] for side, text in whole.items()}]
+
+
+def _transcripts(pair: Pair) -> list[Values]:
+    return [{"chosen": _turns((*pair.prompt, *pair.chosen)), "rejected": _turns((*pair.prompt, *pair.rejected))}]
+
+
+def _labeled(pair: Pair) -> list[Values]:
+    """Desirable, then undesirable; plain text stays plain."""
+    value = _plain(pair)[0] if pair.plain else _conversational(pair)[0]
+    sides = (("chosen", True), ("rejected", False))
+    return [{"prompt": value["prompt"], "completion": value[side], "label": label} for side, label in sides]
+
+
+def _sharegpt(pair: Pair) -> list[Values]:
+    system, turns = _split_system(pair.prompt)
+    sides = {side: _one_answer(text) for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected))}
+    return [
+        {"conversations": [{"from": _from(turn), "value": turn.content} for turn in turns]}
+        | ({"system": system} if system else {})
+        | {side: {"from": "gpt", "value": text} for side, text in sides.items()}
+    ]
+
+
+def _alpaca(pair: Pair) -> list[Values]:
+    system, turns = _split_system(pair.prompt)
+    if [turn.role for turn in turns] != [("user", "assistant")[i % 2] for i in range(len(turns))] or len(
+        turns
+    ) % 2 == 0:
+        raise Unwritable("turns that do not alternate from user to user")
+    history = [[turns[i].content, turns[i + 1].content] for i in range(0, len(turns) - 1, 2)]
+    return [
+        {"instruction": turns[-1].content, "input": ""}
+        | ({"system": system} if system else {})
+        | ({"history": history} if history else {})
+        | {"chosen": _one_answer(pair.chosen), "rejected": _one_answer(pair.rejected)}
+    ]
+
+
+FORMATS: Mapping[str, Callable[[Pair], list[Values]]] = {
+    "pairs": _plain,
+    "conversational": _conversational,
+    "kto": _labeled,
+    "hh": _transcripts,
+    "sharegpt": _sharegpt,
+    "alpaca": _alpaca,
+}
+"""`--to`; each gives the rows of one pair, or raises Unwritable."""
+
+
+def _dicts(messages: Messages) -> list[Values]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _turns(messages: Messages) -> str:
+    if any(message.role not in _SPEAKER for message in messages):
+        raise Unwritable("a system message, for which a transcript has no speaker")
+    return "".join(f"\n\n{_SPEAKER[message.role]}: {message.content}" for message in messages)
+
+
+def _split_system(messages: Messages) -> tuple[str, Messages]:
+    if messages[0].role == "system":
+        return messages[0].content, messages[1:]
+    return "", messages
+
+
+def _from(message: Message) -> str:
+    if message.role not in _FROM:
+        raise Unwritable(f"a message by {message.role!r}")
+    return _FROM[message.role]
+
+
+def _one_answer(messages: Messages) -> str:
+    if len(messages) > 1:
+        raise Unwritable("an answer of several messages")
+    return messages[0].content

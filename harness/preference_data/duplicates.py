@@ -1,0 +1,118 @@
+"""Rows that repeat each other, contradict each other, or hold evaluation prompts."""
+
+from collections.abc import Callable
+
+from ..progress import progress_bar
+from .near_duplicates import near_duplicates
+from .result import Data, Finding, affected
+from .rows import PairRow
+from .text import NEAR, key, nearly_same
+
+NEAR_ANSWER = 0.8
+"""The same for each part of two pairs: answers to one prompt share more words than prompts do."""
+NOTABLE = 0.005
+"""Share of rows from which a harmless fault is worth a caution."""
+MANY = 0.05
+"""Share of rows repeated from which training is on other data than it seems: an epoch counts them twice."""
+CONTRADICTED = 0.005
+"""Share of contradicted rows for a problem; each teaches both ways at once."""
+
+
+def duplicate_prompts(data: Data) -> Finding:
+    """Prompts asked before. Several pairs of one prompt are usual in ranked data, hence never a problem."""
+    rows = _repeated(data, lambda keys: keys[0], "asks what row {} asks")
+    return affected(data, rows, "ask what an earlier row asks", caution=NOTABLE)
+
+
+def near_duplicate_prompts(data: Data) -> Finding:
+    """Prompts that nearly repeat another one, without those that repeat it exactly."""
+    near = {later: f"asks nearly what row {earlier} asks" for later, earlier in data.near_prompts.items()}
+    return affected(data, near, "ask nearly what an earlier row asks", caution=NOTABLE)
+
+
+def duplicate_pairs(data: Data) -> Finding:
+    """Whole rows that stand there before."""
+    rows = _repeated(data, lambda keys: keys, "repeats row {}")
+    return affected(data, rows, "repeat prompt and answers of an earlier row", caution=NOTABLE, problem=MANY)
+
+
+def near_duplicate_pairs(data: Data) -> Finding:
+    """Whole rows that nearly repeat an earlier one in each of their three texts."""
+    rows = _of_similar_prompts(data)
+
+    def alike(a: int, b: int) -> bool:
+        parts = zip(_parts(rows[a]), _parts(rows[b]), strict=True)
+        return all(nearly_same(one, other, NEAR_ANSWER) for one, other in parts)
+
+    with progress_bar("near-duplicate pairs", "rows") as progress:
+        found = near_duplicates(["\n".join(_parts(row)) for row in rows], alike, progress=progress)
+    near = {rows[b].number: f"nearly repeats row {rows[a].number}" for b, a in found.items()}
+    return affected(data, near, "nearly repeat prompt and answers of an earlier row", caution=NOTABLE, problem=MANY)
+
+
+def _of_similar_prompts(data: Data) -> list[PairRow]:
+    """The rows that share a prompt, or nearly, with another row, without exact copies of whole rows."""
+    first: dict[str, int] = {}
+    shared = {*data.near_prompts, *data.near_prompts.values()}
+    for row, (prompt, *_) in zip(data.rows, data.keys, strict=True):
+        if (earlier := first.setdefault(prompt, row.number)) != row.number:
+            shared |= {earlier, row.number}
+    repeated = _repeated(data, lambda keys: keys, "{}")
+    # A near-duplicate prompt was found by the first row that asks it; the others that do are `shared` already.
+    return [row for row in data.rows if row.number in shared and row.number not in repeated]
+
+
+def conflicting_labels(data: Data) -> Finding:
+    """The same two answers to the same prompt, the other way round."""
+    first: dict[tuple[str, str, str], int] = {}
+    rows, partners = {}, {}
+    for row, (prompt, chosen, rejected) in zip(data.rows, data.keys, strict=True):
+        opposite = first.get((prompt, rejected, chosen))
+        if opposite is not None and chosen != rejected:
+            rows[row.number] = f"prefers what row {opposite} rejects"
+            partners[opposite] = f"prefers what row {row.number} rejects"
+        first.setdefault((prompt, chosen, rejected), row.number)
+    return affected(
+        data, rows, "prefer what an earlier row rejects", caution=0.0, problem=CONTRADICTED, partners=partners
+    )
+
+
+def evaluation_overlap(data: Data) -> Finding:
+    """Prompts that the harness evaluates with: a model trained on them is measured on what it has seen."""
+    exact = {key(text): where for text, where in data.evaluation.items()}
+    asked = [row.question for row in data.rows]
+    rows = {
+        row.number: f"is {exact[key(text)]}" for row, text in zip(data.rows, asked, strict=True) if key(text) in exact
+    }
+    same = len(rows)
+    evaluation = list(data.evaluation)
+    texts = [*evaluation, *asked]
+
+    def leaks(a: int, b: int) -> bool:
+        return a < len(evaluation) <= b and nearly_same(texts[a], texts[b], NEAR)
+
+    for b, a in near_duplicates(texts, leaks).items():
+        row = data.rows[b - len(evaluation)]
+        rows.setdefault(row.number, f"is nearly {data.evaluation[evaluation[a]]}")
+    detail = f"of {len(evaluation):,} evaluation prompts: {same:,} rows ask one, {len(rows) - same:,} rows nearly"
+    return Finding(
+        "problem" if same else "caution" if rows else "ok",
+        detail,
+        rows,
+        numbers={"exact": same, "near": len(rows) - same},
+    )
+
+
+def _repeated(data: Data, pick: Callable[[tuple[str, str, str]], object], what: str) -> dict[int, str]:
+    """Later rows with the same key as an earlier one."""
+    first: dict[object, int] = {}
+    rows = {}
+    for row, keys in zip(data.rows, data.keys, strict=True):
+        earlier = first.setdefault(pick(keys), row.number)
+        if earlier != row.number:
+            rows[row.number] = what.format(earlier)
+    return rows
+
+
+def _parts(row: PairRow) -> tuple[str, str, str]:
+    return row.prompt_text, row.chosen, row.rejected

@@ -1,0 +1,89 @@
+"""What the data rewards: how often the detectors find something in chosen against rejected answers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..items import Completion
+from ..pathologies import Finding as Seen
+from ..pathologies import detect
+from ..progress import progress_bar
+from ..statistics.intervals import tango_interval
+from .result import Check, Checked, Data, Finding, Status
+from .rows import PairRow
+
+SAMPLE = 5_000
+"""Pairs that the detectors read: the interval of a difference of 2 points is then within half a point, and 100,000
+pairs take no longer than these."""
+REWARDED = 0.02
+"""Lower bound of the difference of the rates (chosen - rejected) for a problem: 2 more of 100 chosen answers than of
+rejected ones show the pathology. Human-labelled data lies within half a point of 0."""
+NOTICED = 0.005
+"""The least difference for a caution, where its interval excludes 0."""
+
+_PROGRESS_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A pathology as it is named here."""
+
+    name: str
+    """`rewards_<name>` is the check."""
+    fits: Callable[[Seen], bool]
+    worst: Status = "problem"
+
+
+def _refuses(seen: Seen) -> bool:
+    return seen.kind == "over_refusal"
+
+
+KINDS = (
+    Kind("flattery", lambda seen: seen.detector == "sycophancy"),
+    Kind("hedging", lambda seen: seen.detector == "evasion" and not _refuses(seen)),
+    Kind("repetition", lambda seen: seen.detector == "repetition"),
+    Kind("verbosity", lambda seen: seen.detector == "verbosity"),
+    Kind("degeneration", lambda seen: seen.detector == "degeneration"),
+    # Where prompts ask for harm, a refusal is the better answer: never more than a caution.
+    Kind("refusals", _refuses, worst="caution"),
+)
+
+
+def check_rewards(data: Data) -> Iterable[Checked]:
+    """One check per Kind, all from one reading of the sample."""
+    rows = data.complete if data.look_at_all else data.sample(SAMPLE)
+    with progress_bar("detectors", "pairs") as progress:
+        seen = []
+        for index, row in enumerate(rows, 1):
+            seen.append((_detect(row, row.chosen), _detect(row, row.rejected)))
+            if index % _PROGRESS_EVERY == 0 or index == len(rows):
+                progress(index, len(rows))
+    for kind in KINDS:
+        check = Check(f"rewards_{kind.name}", drops=kind.worst == "problem", verdict=f"rewards {kind.name}")
+        yield Checked(check, _judge(kind, rows, seen, data.told(rows)) if rows else Finding("ok", "no pair to look at"))
+
+
+def _detect(row: PairRow, text: str) -> list[Seen]:
+    prompt = row.as_prompt()
+    return detect(prompt, Completion(prompt.id, "", text, 0, "eos"))
+
+
+def _judge(kind: Kind, rows: Sequence[PairRow], seen: Sequence[tuple[list[Seen], list[Seen]]], told: str) -> Finding:
+    """The paired difference of the two rates, Tango's interval; rows are those where only the chosen side has it."""
+    found = [[next((one for one in side if kind.fits(one)), None) for side in pair] for pair in seen]
+    only_chosen = {
+        row.number: f"chosen {one.reason}" for row, (one, other) in zip(rows, found, strict=True) if one and not other
+    }
+    only_rejected = sum(bool(other and not one) for one, other in found)
+    n = len(rows)
+    rates = [sum(bool(pair[side]) for pair in found) / n for side in (0, 1)]
+    low, high = tango_interval(only_rejected, len(only_chosen), n)
+    difference = rates[0] - rates[1]
+    status: Status = "ok"
+    if low > 0 and difference >= NOTICED:
+        status = kind.worst if low >= REWARDED else "caution"
+    detail = (
+        f"{rates[0]:.1%} of chosen against {rates[1]:.1%} of rejected answers: "
+        f"{100 * difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]{told}"
+    )
+    numbers = {"chosen": rates[0], "rejected": rates[1], "difference": difference, "low": low, "high": high, "n": n}
+    return Finding(status, detail, only_chosen, numbers=numbers)

@@ -1,0 +1,117 @@
+"""Preference pairs as the checks see them: those too that training would refuse for what they hold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..items import Message, Prompt
+from ..trainers.data import PreferencePair
+from ..trainers.errors import DataError
+from ..trainers.exports import as_trl
+from ..trainers.formats import Text, as_pair
+from ..trainers.sources import place, read_rows
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One row: its texts, and the pair where training would take it."""
+
+    number: int
+    """Line of the file, or row of the source, counted from 1."""
+    prompt: Text
+    chosen: str
+    rejected: str
+    pair: PreferencePair | None
+    """None for a row with an empty side, or with the same text on both."""
+
+    @property
+    def prompt_text(self) -> str:
+        """All of the prompt, turn by turn."""
+        return said(self.prompt)
+
+    @property
+    def question(self) -> str:
+        """What was asked last."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt[-1].content if self.prompt else ""
+
+    def as_prompt(self) -> Prompt:
+        """For detectors."""
+        return Prompt(str(self.number), as_messages(self.prompt))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a source."""
+
+    source: str
+    rows: tuple[PairRow, ...]
+    invalid: dict[int, str]
+    """Row number -> why it is no preference pair; empty unless such rows were to be skipped."""
+
+
+def read_pair_rows(source: str | Path, *, skip_invalid: bool = False) -> Rows:
+    """Read preference pairs in any format that training takes, keeping those with empty or equal sides.
+
+    Raises DataError (`file:line`) for what is no preference pair, unless those rows are to be skipped; for broken
+    JSON in any case; and for a source without any pair.
+    """
+    name, values = read_rows(source)
+    rows, invalid = [], {}
+    for row in values:
+        where = place(name, row.number)
+        try:
+            rows.append(_pair_row(row.number, row.value, where, name))
+        except DataError as error:
+            if not skip_invalid:
+                raise DataError(f"{error} (--skip-invalid passes over such rows)") from None
+            invalid[row.number] = str(error).removeprefix(f"{where}: ")
+    if not rows:
+        first = next(iter(invalid.values()))
+        raise UsageError(f"{name}: holds no preference pair; the first row: {first}")
+    return Rows(name, tuple(rows), invalid)
+
+
+def said(text: Text) -> str:
+    """Plain text as it is, messages one below the other."""
+    return text if isinstance(text, str) else "\n\n".join(message.content for message in text)
+
+
+def as_messages(text: Text) -> tuple[Message, ...]:
+    """The harness's messages; plain text is taken for the user's."""
+    if isinstance(text, str):
+        return (Message("user", text),)
+    return tuple(Message(message.role, message.content) for message in text)
+
+
+def _pair_row(number: int, value: dict[str, Any], where: str, name: str) -> PairRow:
+    value = as_trl(value, where)
+    if _says_nothing(value):
+        chosen, rejected = (_words(value.get(side)) for side in ("chosen", "rejected"))
+        return PairRow(number, _words(value.get("prompt")), chosen, rejected, None)
+    pair = PreferencePair(*as_pair(value, where), number, name)
+    return PairRow(number, pair.prompt, said(pair.chosen), said(pair.rejected), pair)
+
+
+def _says_nothing(value: dict[str, Any]) -> bool:
+    """Whether a row has both sides, in the right types, but one is empty or they are the same."""
+    if not all(_is_text(value.get(side)) for side in ("chosen", "rejected")):
+        return False
+    chosen, rejected = _words(value["chosen"]), _words(value["rejected"])
+    return not chosen.strip() or not rejected.strip() or value["chosen"] == value["rejected"]
+
+
+def _is_text(content: Any) -> bool:
+    return isinstance(content, str) or (isinstance(content, list) and all(map(_is_message, content)))
+
+
+def _is_message(item: Any) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("role", "content"))
+
+
+def _words(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    messages: Iterable[Any] = content if isinstance(content, list) else ()
+    return "\n\n".join(item["content"] for item in messages if _is_message(item))

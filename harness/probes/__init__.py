@@ -1,0 +1,7 @@
+"""Probes: behavioural tests over linked prompts, asked of both sides and scored by program."""
+
+from .items import Probe, Question, Reply, Score
+from .measure import ProbeResult, measure_probe
+from .shipped import PROBES, load_probe
+
+__all__ = ["PROBES", "Probe", "ProbeResult", "Question", "Reply", "Score", "load_probe", "measure_probe"]

@@ -1,0 +1,56 @@
+"""What a Probe is made of, and what the sides answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..items import Completion, Prompt
+
+
+@dataclass(frozen=True)
+class Question:
+    """One conversation of a probe."""
+
+    item: str
+    """Questions of one item belong together: their answers become one Score."""
+    condition: str
+    prompt: Prompt
+    options: tuple[str, ...] = ()
+    """Texts of which the side says how likely it would answer with them; empty where it is to write an answer."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One side's answer to one Question."""
+
+    log_probs: tuple[float, ...] = ()
+    """Nats, one for each option, summed over its tokens."""
+    completion: Completion | None = None
+    """What the side wrote, where there are no options."""
+
+    @property
+    def text(self) -> str:
+        return self.completion.text if self.completion else ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one item says about one side."""
+
+    item: str
+    value: float | None
+    """None where it says nothing, e.g. of a fact that this side does not know."""
+
+
+class Probe(Protocol):
+    """A behavioural test over linked questions; the metric is `probe.<name>`, the mean of its scores."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def questions(self) -> Sequence[Question]: ...
+
+    def scores(self, replies: Sequence[Reply]) -> list[Score]:
+        """One Score per item out of one Reply per question, in the order of `questions`. Pure."""
+        ...

@@ -1,0 +1,69 @@
+"""A Run as Markdown: for a comment on a pull request, or the summary of a job."""
+
+import re
+
+from .folder import Json
+from .gates import GateRow, gate_rows
+from .heading import Heading, heading
+from .text import sentence, visible
+
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~$>]|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)])")
+_TRIGGERS = re.compile(r"(?<=[@#])|(?<=[:/])(?=/)|(?<=www)(?=\.)", re.IGNORECASE)
+"""Where hosts of Markdown see a mention, an issue or an address; an invisible space there keeps it text."""
+_CAUSES = 3
+
+
+def markdown(summary: Json) -> str:
+    """Decision, reasons, gates and likely causes; nothing in the Run's data becomes markup, a link or a mention."""
+    gates = gate_rows(summary["gates"])
+    head = heading(summary, gates)
+    parts = [
+        f"## {head.decision.capitalize()}: {_text(head.candidate.spec)} against {_text(head.baseline.spec)}",
+        head.meaning,
+        *(["\n".join(f"- {_text(reason)}" for reason in head.reasons)] if head.reasons else []),
+        *([f"and {len(head.more_reasons)} more reasons"] if head.more_reasons else []),
+        *(["\n".join(_table(gates))] if gates else []),
+        *_judged(summary),
+        *_causes(summary),
+        _origin(head),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(gates: list[GateRow]) -> list[str]:
+    names = ("gate", "result", "baseline", "candidate", "difference", "interval", "must lie", "n")
+    header = [f"| {' | '.join(names)} |", "|---|---|" + "---:|" * 6]
+    return header + [f"| {' | '.join(map(_text, _cells(gate)))} |" for gate in gates]
+
+
+def _cells(gate: GateRow) -> tuple[str, ...]:
+    status = f"{gate.status}{', warns only' if gate.warns else ''}"
+    difference = gate.effect if gate.baseline != "–" else "–"
+    return gate.metric, status, gate.baseline, gate.candidate, difference, gate.interval, gate.rule, gate.n
+
+
+def _judged(summary: Json) -> list[str]:
+    from ..summary import judge_notes
+
+    lines = list(judge_notes(summary.get("judge")))
+    return ["\n".join(f"- {_text(line.strip())}" for line in lines)] if lines else []
+
+
+def _causes(summary: Json) -> list[str]:
+    rows = (summary.get("diagnosis") or [])[:_CAUSES]
+    return [
+        f"**Likely:** {_text(sentence(str(row['cause'])))}. **Try:** {_text(sentence(str(row['fix'])))}."
+        for row in rows
+    ]
+
+
+def _origin(head: Heading) -> str:
+    facts = [("Run", head.run), *head.facts, ("Candidate’s fingerprint", head.candidate.fingerprint)]
+    return " · ".join(f"{name} {_text(value)}" for name, value in facts if value)
+
+
+def _text(text: str) -> str:
+    """`text` on one line that Markdown and HTML leave as it is."""
+    line = " ".join(visible(text).split())
+    quiet = _TRIGGERS.sub("\u200b", line)
+    return _SPECIAL.sub(r"\\\1", quiet.replace("&", "&amp;").replace("<", "&lt;"))

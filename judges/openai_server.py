@@ -1,0 +1,79 @@
+"""OpenAI, or any server that speaks its chat completions, through the official SDK."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from .calls import Messages, Reply, Token
+from .server import SCHEMA, TOOL, Server, arguments, rows, used
+
+
+class OpenAIServer(Server):
+    """Asks for the JSON schema and for log-probabilities."""
+
+    provider = "openai"
+    optional: ClassVar[Mapping[str, Sequence[str]]] = {
+        "response_format": ("response_format", "json_schema", "structured output", "grammar"),
+        "logprobs": ("logprobs",),
+        "top_logprobs": ("logprobs",),
+        "temperature": ("temperature",),
+        "max_tokens": ("max_tokens",),
+    }
+
+    def __init__(self, model: str, url: str | None, key: str, **options: Any) -> None:
+        # As the clients of such servers do: a bare host means its /v1.
+        super().__init__(model, f"{url}/v1" if url and not urlsplit(url).path else url, key, **options)
+
+    def _client(self, http: Any) -> AbstractAsyncContextManager[Any]:
+        import openai
+
+        # Retries of its own would be attempts that nobody counts.
+        base_url = self.url or "https://api.openai.com/v1"
+        return openai.AsyncOpenAI(api_key=self._key, base_url=base_url, max_retries=0, http_client=http)
+
+    def _body(self, messages: Messages) -> dict[str, Any]:
+        # Reasoning models know only the newer name, older servers only the other.
+        old = self.url and "max_tokens" not in self._refused
+        return {
+            "model": self.model,
+            "messages": list(messages),
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": TOOL, "strict": True, "schema": SCHEMA},
+            },
+            "logprobs": True,
+            "top_logprobs": 5,
+            "temperature": 0,
+            "max_tokens" if old else "max_completion_tokens": self.output_limit,
+        }
+
+    async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
+        return await client.chat.completions.with_raw_response.create(**arguments(body, "model", "messages"))
+
+    def _reply(self, body: Mapping[str, Any]) -> Reply:
+        choice = next(iter(rows(body.get("choices"))), {})
+        message = choice.get("message")
+        message = message if isinstance(message, dict) else {}
+        reason = choice.get("finish_reason")
+        tokens = used(body.get("usage"), "prompt_tokens", "completion_tokens")
+        if isinstance(refusal := message.get("refusal"), str) and refusal:
+            return Reply(refusal, "refusal", tokens)
+        content = message.get("content")
+        text = content if isinstance(content, str) else ""
+        if reason == "content_filter":
+            return Reply(text, "refusal", tokens)
+        return Reply(text, "length" if reason == "length" else "stop", tokens, _tokens(choice.get("logprobs")))
+
+
+def _tokens(logprobs: Any) -> tuple[Token, ...]:
+    listed = rows(logprobs.get("content")) if isinstance(logprobs, dict) else []
+    return tuple(Token(str(row.get("token", "")), _options(row.get("top_logprobs"))) for row in listed)
+
+
+def _options(top: Any) -> dict[str, float]:
+    return {
+        str(row.get("token")): float(row["logprob"])
+        for row in rows(top)
+        if isinstance(row.get("logprob"), int | float) and row["logprob"] == row["logprob"]
+    }

@@ -1,0 +1,218 @@
+"""A judge on a server: many calls at a time, each verdict kept when it arrives."""
+
+import asyncio
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .calls import Ask, Caller, Messages, Unanswered
+from .orders import ORDERS, settle
+from .parsing import PARSER, Reading, read_reply
+from .retry import CLOCK, POLICY, Clock, RetryPolicy
+from .spending import Meter, Spend
+from .templates import JudgePrompt
+from .verdicts import Game, Progress, Question, Verdict
+
+CONCURRENCY = 32
+_SHARED_WRITE = 0.002
+_LONGEST_RAW = 20_000
+_CHARACTERS_PER_TOKEN = 4
+_USUAL_ANSWER = 150
+"""Tokens: a hundred words of reasoning, and the rest of the object."""
+_AGAIN = (
+    "This holds no verdict that I can read. Reply once more, with nothing but a JSON object that has the keys "
+    '"reasoning", "verdict" ("A", "B" or "tie") and "confidence".'
+)
+
+
+class VerdictCache(Protocol):
+    """Keeps verdicts by key, each as a JSON object."""
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """Those that are there."""
+
+    def put_many(self, rows: Mapping[str, Any]) -> None:
+        """Keeps them; on disk when it returns."""
+
+
+class Endpoint(Protocol):
+    """What a RemoteJudge asks: see `Server`."""
+
+    identity: Mapping[str, Any]
+    output_limit: int
+
+    def open(self, connections: int) -> AbstractAsyncContextManager[Ask]:
+        """A way to ask, for the event loop that it is opened in."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The games of one `judge()`, by their position."""
+
+    games: Sequence[Game]
+    texts: Sequence[str]
+    keys: Sequence[str]
+    verdicts: dict[int, Verdict]
+    """Those that are known; filled as they come."""
+
+    @property
+    def open(self) -> list[int]:
+        """The games without a verdict yet."""
+        return [i for i in range(len(self.games)) if i not in self.verdicts]
+
+
+class RemoteJudge:
+    """Asks a server for each game's verdict."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        prompt: JudgePrompt,
+        meter: Meter,
+        cache: VerdictCache | None = None,
+        concurrency: int = CONCURRENCY,
+        policy: RetryPolicy = POLICY,
+        clock: Clock = CLOCK,
+    ) -> None:
+        self.name = name
+        self.prompt = prompt
+        self.identity: Mapping[str, Any] = {**endpoint.identity, "prompt": prompt.digest, "parser": PARSER}
+        self._endpoint = endpoint
+        self._meter = meter
+        self._cache = cache
+        self.concurrency = concurrency
+        self._policy = policy
+        self._clock = clock
+        self._forecast: float | None = None
+        self._unwritten: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def spend(self) -> Spend:
+        """What it has cost since it was made."""
+        return self._meter.spend
+
+    @property
+    def note(self) -> str:
+        """For the progress bar: what was spent, and about how much it will be."""
+        if self._forecast is None:
+            return self.spend.shown
+        return f"{self.spend.shown} of about ${self._forecast:.2f}"
+
+    def expect(self, questions: Sequence[Question]) -> Spend:
+        """What judging `questions` in both orders will cost; settled and cached games cost nothing."""
+        games = [Game(question, order) for question in questions for order in ORDERS]
+        return self._expect(self._plan([game for game in games if settle(game) is None]))
+
+    def judge(self, games: Sequence[Game], *, progress: Progress | None = None) -> list[Verdict]:
+        """One Verdict a game: cached, or asked for; unscored with the reason where there is none.
+
+        Raises JudgeCallError where the server can not be used at all.
+        """
+        work = self._plan(games)
+        before = self.spend.cost
+        expected = self._expect(work).cost
+        self._forecast = None if before is None or expected is None else before + expected
+        if progress:
+            progress(len(work.verdicts), len(games))
+        if work.open:
+            try:
+                asyncio.run(self._ask_all(work, progress))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+            finally:
+                self._meter.save()
+        return [work.verdicts[i] for i in range(len(games))]
+
+    def _plan(self, games: Sequence[Game]) -> _Work:
+        texts = self.prompt.render_all(games)
+        keys = [_digest({**self.identity, "text": text}) for text in texts]
+        cached = self._cache.get_many(keys) if self._cache else {}
+        known = {i: Verdict.of(games[i], **cached[key]) for i, key in enumerate(keys) if key in cached}
+        return _Work(games, texts, keys, known)
+
+    def _expect(self, work: _Work) -> Spend:
+        calls = len(work.open)
+        inputs = sum(len(work.texts[i]) for i in work.open) // _CHARACTERS_PER_TOKEN
+        outputs = _USUAL_ANSWER * calls
+        price = self._meter.price
+        return Spend(calls, calls, 0, inputs, outputs, price.of(inputs, outputs) if price else None)
+
+    async def _ask_all(self, work: _Work, progress: Progress | None) -> None:
+        todo = work.open
+        workers = min(self.concurrency, len(todo))
+        async with self._endpoint.open(workers) as ask:
+            caller = Caller(
+                ask, self._meter, output_limit=self._endpoint.output_limit, policy=self._policy, clock=self._clock
+            )
+            waiting = iter(todo)
+
+            async def worker(most: int | None = None) -> None:
+                for i in itertools.islice(waiting, most):
+                    verdict = await self._verdict(caller, work.games[i], work.texts[i])
+                    work.verdicts[i] = verdict
+                    if verdict.outcome != "unscored":
+                        await self._keep(work.keys[i], _row(verdict))
+                    if progress:
+                        progress(len(work.verdicts), len(work.games))
+
+            if self._meter.budget.limited:
+                await worker(1)  # what the server does not know is refused once, and not to every worker
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(worker())
+
+    async def _keep(self, key: str, row: Mapping[str, Any]) -> None:
+        """Returns when the verdict is on disk. Those that come within two milliseconds share one write."""
+        self._unwritten[key] = row
+        try:
+            await asyncio.sleep(_SHARED_WRITE)
+        finally:
+            rows, self._unwritten = self._unwritten, {}
+            if rows and self._cache:
+                self._cache.put_many(rows)
+
+    async def _verdict(self, caller: Caller, game: Game, text: str) -> Verdict:
+        messages: list[Mapping[str, str]] = [{"role": "user", "content": _sendable(text)}]
+        try:
+            reading, raw = await _read(caller, messages)
+            if reading.unreadable:
+                self._meter.repeated()
+                messages += [
+                    {"role": "assistant", "content": _sendable(raw[:4000]) or "…"},
+                    {"role": "user", "content": _AGAIN},
+                ]
+                reading, again = await _read(caller, messages)
+                raw = f"{raw}\n\n[asked once more]\n\n{again}"
+        except Unanswered as failure:
+            return Verdict.of(game, "unscored", reason=str(failure))
+        return Verdict.of(game, reading.outcome, reason=reading.reason, confidence=reading.confidence, raw=_cut(raw))
+
+
+async def _read(caller: Caller, messages: Messages) -> tuple[Reading, str]:
+    from .wire import redact
+
+    reply = await caller.call(messages)
+    return read_reply(reply), redact(reply.text)
+
+
+def _sendable(text: str) -> str:
+    """Without halves of surrogate pairs, which a model may well generate, and which UTF-8 has no place for."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome, "confidence": verdict.confidence, "raw": verdict.raw}
+
+
+def _cut(raw: str) -> str:
+    return raw if len(raw) <= _LONGEST_RAW else f"{raw[:_LONGEST_RAW]}… [truncated, {len(raw):,} characters]"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("ascii")).hexdigest()

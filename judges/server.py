@@ -1,0 +1,128 @@
+"""A server that is asked through an official SDK: what both kinds have in common."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar
+
+from .calls import Ask, Messages, Reply
+from .retry import CallFailed
+
+TOOL = "verdict"
+"""The name of the tool, or of the schema."""
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "reasoning": {"type": "string"},
+        "verdict": {"type": "string", "enum": ["A", "B", "tie"]},
+        "confidence": {"type": "number"},
+    },
+    # Reasoning first: what is written later rests on it.
+    "required": ["reasoning", "verdict", "confidence"],
+    "additionalProperties": False,
+}
+
+
+class Server(ABC):
+    """A model on a server. What the server refuses of the `optional` parameters is not sent again."""
+
+    provider: ClassVar[str]
+    """Also the name of the SDK's module."""
+    optional: ClassVar[Mapping[str, Sequence[str]]]
+    """Parameters that a server may not know, with the words by which it says so."""
+
+    def __init__(
+        self, model: str, url: str | None, key: str, *, output_limit: int = 1024, timeout: float = 180.0
+    ) -> None:
+        self.model = model
+        self.url = url
+        self.output_limit = output_limit
+        self.timeout = timeout
+        """Seconds for one attempt in all, however slowly the answer drips."""
+        self._key = key
+        self._refused: set[str] = set()
+        self.identity: Mapping[str, Any] = {"provider": self.provider, "server": url, "parameters": self._body([])}
+        """What decides the answers: model, server and parameters."""
+
+    @property
+    def where(self) -> str:
+        """The server's name in messages."""
+        return f"{self.provider}:{self.model}" + (f"@{self.url}" if self.url else "")
+
+    @asynccontextmanager
+    async def open(self, connections: int) -> AsyncIterator[Ask]:
+        """A client for `connections` requests at a time; loads the SDK."""
+        from .wire import failure, http_client, json_body
+
+        async with self._client(http_client(connections, self.timeout)) as client:
+
+            async def ask(messages: Messages) -> Reply:
+                body = {name: value for name, value in self._body(messages).items() if name not in self._refused}
+                try:
+                    async with asyncio.timeout(self.timeout):
+                        response = await self._send(client, body)
+                    return self._reply(json_body(response))
+                except CallFailed:
+                    raise
+                except Exception as error:
+                    # Without the SDK's exception, whose request holds the key.
+                    raise self._adapted(error, body) or failure(error, self._sdk, self.where) from None
+
+            yield ask
+
+    @property
+    def _sdk(self) -> Any:
+        import importlib
+
+        return importlib.import_module(self.provider)
+
+    def _adapted(self, error: Exception, body: Mapping[str, Any]) -> CallFailed | None:
+        """Not None where the server refused a parameter that it can do without."""
+        from .wire import status_words
+
+        if getattr(error, "status_code", None) not in (400, 422):
+            return None
+        words = status_words(error).lower()
+        refused = {name for name, said in self.optional.items() if name in body and any(word in words for word in said)}
+        self._refused |= refused
+        return CallFailed("again", f"{self.where}: without {', '.join(sorted(refused))}") if refused else None
+
+    @abstractmethod
+    def _client(self, http: Any) -> AbstractAsyncContextManager[Any]:
+        """The SDK's client."""
+
+    @abstractmethod
+    def _body(self, messages: Messages) -> dict[str, Any]:
+        """The whole request."""
+
+    @abstractmethod
+    async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
+        """The SDK's raw response."""
+
+    @abstractmethod
+    def _reply(self, body: Mapping[str, Any]) -> Reply:
+        """What the answer's JSON says; fields may be missing or of any type."""
+
+
+def arguments(body: Mapping[str, Any], *required: str) -> dict[str, Any]:
+    """`body` for an SDK's method: what it requires by name, the rest as it is.
+
+    Given by name, the SDK would walk through the schema: a seventh of a call's processor time.
+    """
+    rest = {name: value for name, value in body.items() if name not in required}
+    return {name: body[name] for name in required} | {"extra_body": rest}
+
+
+def rows(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list in an answer; nothing where it is no list."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def used(usage: Any, inputs: str, outputs: str) -> tuple[int, int] | None:
+    """The tokens that an answer says were used."""
+    if not isinstance(usage, dict):
+        return None
+    counts = usage.get(inputs), usage.get(outputs)
+    first, second = counts
+    return (first, second) if isinstance(first, int) and isinstance(second, int) and min(first, second) >= 0 else None

@@ -1,0 +1,170 @@
+"""What a judge costs: calls, tokens and dollars; counted, expected, limited."""
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from .errors import JudgeDataError
+
+PRICES = Path(__file__).parent / "prices.toml"
+_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+
+    def of(self, input_tokens: int, output_tokens: int) -> float:
+        """The dollars for so many tokens."""
+        return (input_tokens * self.input + output_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may not be exceeded; None is no limit."""
+
+    max_calls: int | None = None
+    """Attempts, failed ones too."""
+    max_cost: float | None = None
+    """US dollars."""
+    account: str = ""
+    """Attempts under the same name count together, across kill and resume: name what is being measured, without its
+    limits (e.g. a digest of both fingerprints and the settings)."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.max_calls is not None or self.max_cost is not None
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What has been spent, or is expected to be."""
+
+    calls: int = 0
+    """Replies."""
+    attempts: int = 0
+    """Requests sent, failed ones too."""
+    repeats: int = 0
+    """Of the calls those that asked again, for an answer without a readable verdict."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = 0.0
+    """US dollars; None where the price is not known."""
+
+    @property
+    def shown(self) -> str:
+        """The money, or the tokens where no price is known."""
+        if self.cost is not None:
+            return f"${self.cost:.2f}"
+        return f"{self.input_tokens + self.output_tokens:,} tokens (price unknown)"
+
+
+class Ledger(Protocol):
+    """Remembers an account's totals across processes."""
+
+    def load(self) -> tuple[int, float]:
+        """Attempts and dollars so far."""
+
+    def save(self, attempts: int, cost: float) -> None:
+        """The new totals."""
+
+
+def find_price(model: str, *, own_prices: str | Path | None = None, own_server: bool = False) -> Price | None:
+    """The price of `model`, or of it without the date at its end: from the user's own file, or the shipped one.
+
+    Shipped prices are those of the provider itself: with `own_server` they do not count. Raises JudgeDataError.
+    """
+    tables = [_read(Path(own_prices))] if own_prices else []
+    tables += [] if own_server else [_read(PRICES)]
+    names = (model, _DATE.sub("", model))
+    return next((table[name] for table in tables for name in names if name in table), None)
+
+
+def _read(path: Path) -> dict[str, Price]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("models", {})
+    except OSError as error:
+        raise JudgeDataError(f"{path}: cannot read the prices: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise JudgeDataError(f"{path}: not a valid TOML file: {error}") from None
+    if not isinstance(table, dict):
+        raise JudgeDataError(f"{path}: [models] must be a table")
+    return {model: _price(row, f'{path}: [models."{model}"]') for model, row in table.items()}
+
+
+def _price(row: object, where: str) -> Price:
+    if isinstance(row, dict) and set(row) == {"input", "output"} and all(map(_is_dollars, row.values())):
+        return Price(float(row["input"]), float(row["output"]))
+    raise JudgeDataError(f"{where} needs input and output, US dollars per million tokens")
+
+
+def _is_dollars(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+class Meter:
+    """Counts what one judge spends, and says what it may still spend.
+
+    An attempt is reserved, and entered into the ledger, before it is made, at the most that it can cost: a process
+    that is killed has then never spent more than was entered.
+    """
+
+    def __init__(self, price: Price | None, budget: Budget = Budget(), ledger: Ledger | None = None) -> None:
+        self.price = price
+        self.spend = Spend(cost=None if price is None else 0.0)
+        self.budget = budget
+        self._ledger = ledger
+        self._attempts, self._cost = ledger.load() if ledger else (0, 0.0)
+        self._reserved = 0.0
+        self._running = 0
+
+    def reserve(self, worst: float) -> Literal["go", "wait", "spent"]:
+        """Takes one attempt of at most `worst` dollars. `wait`: it may fit when running ones turn out cheaper."""
+        calls, dollars = self.budget.max_calls, self.budget.max_cost
+        if calls is not None and self._attempts + 1 > calls:
+            return "spent"
+        if dollars is not None and self._cost + self._reserved + worst > dollars:
+            return "wait" if self._running else "spent"
+        self._attempts += 1
+        self._running += 1
+        self._reserved += worst
+        self.spend = replace(self.spend, attempts=self.spend.attempts + 1)
+        self.save()
+        return "go"
+
+    def settle(self, worst: float, tokens: tuple[int, int] | None, *, answered: bool) -> None:
+        """Replaces a reservation by what it came to; without `tokens` it counts in full (it may have been billed)."""
+        cost = self.price.of(*tokens) if self.price and tokens else worst
+        self._running -= 1
+        self._reserved = self._reserved - worst if self._running else 0.0
+        self._cost += cost
+        inputs, outputs = tokens or (0, 0)
+        self.spend = replace(
+            self.spend,
+            calls=self.spend.calls + answered,
+            input_tokens=self.spend.input_tokens + inputs,
+            output_tokens=self.spend.output_tokens + outputs,
+            cost=None if self.spend.cost is None else self.spend.cost + cost,
+        )
+
+    def repeated(self) -> None:
+        """Counts a call that asks again."""
+        self.spend = replace(self.spend, repeats=self.spend.repeats + 1)
+
+    def save(self) -> None:
+        """Enters the totals into the ledger, open reservations in full."""
+        if self._ledger:
+            self._ledger.save(self._attempts, self._cost + self._reserved)
+
+    @property
+    def exhausted(self) -> str:
+        """Why no further attempt may be made."""
+        made = f"{self._attempts} calls"
+        made += f", ${self._cost:.2f}" if self.price else ""
+        return f"the budget is spent ({made} so far); raise --max-judge-calls or --max-cost to go on"

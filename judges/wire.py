@@ -1,0 +1,118 @@
+"""What both official SDKs have in common: an HTTP client that reads no more than it should, and what failures mean."""
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import httpx2
+
+from .retry import CallFailed, kind_of_status, seconds_to_wait
+
+LARGEST_REPLY = 4 << 20
+"""Bytes; what a server sends beyond is not read."""
+_NO_CONNECTION = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)
+_SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+
+
+class _Capped(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = LARGEST_REPLY
+        async for chunk in self._stream:
+            left -= len(chunk)
+            if left < 0:
+                size = f"{LARGEST_REPLY >> 20} MB"
+                raise CallFailed("skip", f"the server's answer is larger than {size}: truncated, not read", billed=True)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _cap(response: httpx2.Response) -> None:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise CallFailed("stop", "the server compresses its answers unasked; a few bytes might stand for gigabytes")
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = _Capped(response.stream)
+
+
+def http_client(connections: int, timeout: float) -> httpx2.AsyncClient:
+    """A client for `connections` requests at a time; it follows no redirect, which might carry the key elsewhere.
+
+    `timeout`: seconds of silence.
+    """
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+    headers = {"Accept-Encoding": "identity"}
+    patience = httpx2.Timeout(timeout, connect=min(15.0, timeout))
+    return httpx2.AsyncClient(limits=limits, headers=headers, timeout=patience, event_hooks={"response": [_cap]})
+
+
+def json_body(response: Any) -> Mapping[str, Any]:
+    """The JSON object that an SDK's raw response holds. Raises CallFailed where it is something else."""
+    try:
+        body = json.loads(response.http_response.content)
+    except (ValueError, RecursionError):
+        raise CallFailed("retry", "the server's answer is not JSON", billed=True) from None
+    if not isinstance(body, dict):
+        raise CallFailed("retry", "the server's answer is not a JSON object", billed=True)
+    if body.get("error"):
+        raise CallFailed("retry", f"the server answered with an error: {_words(body)}", billed=True)
+    return body
+
+
+def failure(error: Exception, sdk: Any, where: str) -> CallFailed:
+    """What an exception of `sdk` (the module openai or anthropic) means; its text is free of secrets."""
+    if isinstance(error, sdk.APITimeoutError | TimeoutError):
+        return CallFailed("retry", f"{where}: no answer in time", billed=True)
+    if isinstance(error, sdk.APIStatusError):
+        words = status_words(error)
+        kind = kind_of_status(error.status_code, f"{words} {getattr(error, 'code', '')}")
+        asked = seconds_to_wait(error.response.headers)
+        return CallFailed(kind, f"{where}: {error.status_code} {words}".rstrip(), retry_after=asked)
+    causes = list(_causes(error))
+    if ours := [cause for cause in causes if isinstance(cause, CallFailed)]:
+        return ours[0]
+    said = one_line(redact(str(causes[-1]) or type(causes[-1]).__name__))
+    if any(isinstance(cause, _NO_CONNECTION) for cause in causes):
+        return CallFailed("unreachable", f"{where}: cannot be reached ({said})")
+    if isinstance(error, sdk.APIError | httpx2.HTTPError):
+        return CallFailed("retry", f"{where}: the connection broke ({said})", billed=True)
+    raise error
+
+
+def status_words(error: Any) -> str:
+    """What the server said with a status other than success, on one line."""
+    body = error.body if isinstance(error.body, dict) else {"message": error.body or error.response.text}
+    return _words(body)
+
+
+def redact(text: str) -> str:
+    """`text` without what the environment holds as keys, tokens and passwords: servers repeat what they refuse."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and _SECRET_NAMES.search(name):
+            text = text.replace(value, "[secret]")
+    return text
+
+
+def _words(body: Mapping[str, Any]) -> str:
+    inner = body.get("error", body)
+    message = inner.get("message") if isinstance(inner, dict) else inner
+    text = message if isinstance(message, str) else json.dumps(body)[:300]
+    return one_line(redact(text))
+
+
+def one_line(text: str) -> str:
+    """At most 300 characters without line breaks and control characters, which could write over the screen."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -1,0 +1,456 @@
+"""RELIABILITY rows 7, 8, 12, 18 before a real HTTP server: both SDKs, retries, budgets, huge answers, secrets."""
+
+import gzip
+import json
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.judges import JudgeCallError, PairOutcome, Question, conversation, play_both_orders
+from harness.judges.anthropic_server import AnthropicServer
+from harness.judges.openai_server import OpenAIServer
+from harness.judges.remote import RemoteJudge
+from harness.judges.retry import Clock
+from harness.judges.spending import Meter
+from harness.judges.templates import load_prompt
+from harness.judging import open_judge
+from harness.store import Store
+
+FIELDS = {"reasoning": "r", "verdict": "A", "confidence": 0.8}
+CANARY = "sk-canary-0123456789abcdef"
+KINDS = ("openai", "anthropic")
+
+
+def answer(kind: str, fields: Any = FIELDS, **changes: Any) -> dict[str, Any]:
+    """A server's whole answer with the verdict's fields."""
+    if kind == "openai":
+        choice = {"index": 0, "message": {"role": "assistant", "content": json.dumps(fields)}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+        return {"id": "x", "object": "chat.completion", "model": "m", "choices": [choice | changes], "usage": usage}
+    block = {"type": "tool_use", "id": "t", "name": "verdict", "input": fields}
+    usage = {"input_tokens": 100, "output_tokens": 20}
+    start = {"id": "x", "type": "message", "role": "assistant", "model": "m", "content": [block], "usage": usage}
+    return start | {"stop_reason": "tool_use", "stop_sequence": None} | changes
+
+
+@dataclass
+class Answer:
+    """What the server does with one request."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    reset: bool = False
+
+
+@dataclass
+class HTTPJudge:
+    """A server on this machine; `reply(n, body)` says what to do with request number n (from 0)."""
+
+    reply: Callable[[int, dict[str, Any]], Answer]
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    url: str = ""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    judge: HTTPJudge
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with self.lock:
+            number = len(self.judge.bodies)
+            self.judge.bodies.append(body)
+            self.judge.headers.append({name.lower(): value for name, value in self.headers.items()})
+            self.judge.paths.append(self.path)
+        reply = self.judge.reply(number, body)
+        time.sleep(reply.delay)
+        if reply.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.connection.close()
+            self.close_connection = True
+            return
+        data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        for name, value in {"content-type": "application/json", **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """The client may hang up."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., HTTPJudge]]:
+    """`serve(reply)` starts a server that answers so."""
+    servers = []
+
+    def serve(reply: Callable[[int, dict[str, Any]], Answer]) -> HTTPJudge:
+        judge = HTTPJudge(reply)
+        server = QuietServer(("127.0.0.1", 0), type("Bound", (Handler,), {"judge": judge}))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        judge.url = f"http://127.0.0.1:{server.server_address[1]}"
+        return judge
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, CANARY)
+    for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "HARNESS_PRICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def questions(n: int) -> list[Question]:
+    return [Question(f"q{i}", conversation(f"What is {i}?"), f"It is {i}.", f"No idea, {i}.") for i in range(n)]
+
+
+def make(
+    kind: str, server: HTTPJudge, *, timeout: float = 10.0, waits: list[float] | None = None, **options: Any
+) -> Any:
+    """A judge on the server whose waits take no time."""
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if waits is not None:
+            waits.append(seconds)
+
+    now = [0.0]
+    endpoint = {"openai": OpenAIServer, "anthropic": AnthropicServer}[kind]("m", server.url, CANARY, timeout=timeout)
+    clock = Clock(now=lambda: now[0], sleep=sleep, jitter=lambda: 0.0)
+    defaults: dict[str, Any] = {"prompt": load_prompt("verdict_v1"), "meter": Meter(None), "clock": clock}
+    return RemoteJudge(f"{kind}:m", endpoint, **(defaults | {"concurrency": 1} | options))
+
+
+def play(judge: Any, n: int = 1) -> list[PairOutcome]:
+    return play_both_orders(judge, questions(n))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_structured_output_is_asked_for_and_read(kind: str, serve: Callable[..., HTTPJudge]) -> None:
+    server = serve(lambda *_: Answer(answer(kind)))
+    judge = make(kind, server, concurrency=8)
+    outcomes = play(judge, 5)
+    assert {(v.outcome, v.confidence) for o in outcomes for v in o.verdicts} == {("first", 0.8)}
+    assert json.loads(outcomes[0].ab.raw) == FIELDS
+    assert len(server.bodies) == 10 and judge.spend.attempts == 10
+    assert (judge.spend.input_tokens, judge.spend.output_tokens) == (1000, 200)
+    body = server.bodies[0]
+    assert body["temperature"] == 0 and body["max_tokens"] == 1024
+    if kind == "openai":
+        assert set(server.paths) == {"/v1/chat/completions"}
+        assert body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"] == ["A", "B", "tie"]
+        assert body["logprobs"] is True
+        assert server.headers[0]["authorization"] == f"Bearer {CANARY}"
+    else:
+        assert set(server.paths) == {"/v1/messages"}
+        assert body["tool_choice"] == {"type": "tool", "name": "verdict"}
+        assert CANARY in (server.headers[0].get("x-api-key") or server.headers[0]["authorization"])
+
+
+def test_log_probabilities_on_the_wire(serve: Callable[..., HTTPJudge]) -> None:
+    top = [
+        {"token": "A", "logprob": -0.105360516},
+        {"token": "B", "logprob": -2.302585093},
+        {"token": "C", "logprob": None},
+    ]
+    logprobs = {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": top}]}
+    reply = answer("openai", message={"role": "assistant", "content": "A"}, logprobs=logprobs)
+    (outcome,) = play(make("openai", serve(lambda *_: Answer(reply))))
+    assert outcome.ab.outcome == "first" and outcome.ab.confidence == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "reason"),
+    [
+        ("openai", {"finish_reason": "length"}, "cut off"),
+        ("openai", {"finish_reason": "content_filter"}, "refused"),
+        (
+            "openai",
+            {"message": {"role": "assistant", "content": None, "refusal": "I will not."}},
+            "refused: 'I will not.'",
+        ),
+        ("openai", {"message": {"role": "assistant", "content": ""}}, "empty"),
+        ("openai", {"message": None}, "empty"),
+        ("anthropic", {"stop_reason": "max_tokens"}, "cut off"),
+        ("anthropic", {"stop_reason": "refusal", "content": []}, "refused"),
+        ("anthropic", {"content": [{"type": "text", "text": "Both."}]}, "no verdict"),
+        ("anthropic", {"content": None}, "empty"),
+        ("anthropic", {"content": [{"type": "tool_use", "input": {"verdict": "both"}}]}, "must be A, B or tie"),
+    ],
+)
+def test_an_answer_without_a_verdict_is_unscored(
+    kind: str, changes: dict[str, Any], reason: str, serve: Callable[..., HTTPJudge]
+) -> None:
+    (outcome,) = play(make(kind, serve(lambda *_: Answer(answer(kind, **changes)))))
+    assert outcome.result == "unscored" and reason in outcome.ab.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Answer({"error": {"message": "overloaded"}}, 500),
+        Answer({"error": {"message": "overloaded"}}, 502),
+        Answer({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529),
+        Answer({"error": {"message": "slow down"}}, 429),
+        Answer(b"<html>bad gateway</html>", 503, {"content-type": "text/html"}),
+        Answer(b"<html>hello</html>", 200, {"content-type": "text/html"}),
+        Answer(b"[1]"),
+        Answer(b"[" * 100_000),
+        Answer({"error": {"message": "provider failed"}}),
+        Answer(None, reset=True),
+        Answer(b"{}", delay=0.6),
+    ],
+    ids=lambda bad: f"{bad.status} {str(bad.body)[:12]} {bad.reset} {bad.delay}",
+)
+def test_what_passes_is_tried_again(kind: str, bad: Answer, serve: Callable[..., HTTPJudge]) -> None:
+    server = serve(lambda n, _: bad if n in (0, 1) else Answer(answer(kind)))
+    waits: list[float] = []
+    judge = make(kind, server, timeout=0.3 if bad.delay else 10.0, waits=waits)
+    (outcome,) = play(judge)
+    assert outcome.ab.outcome == outcome.ba.outcome == "first"
+    assert len(server.bodies) == judge.spend.attempts == 4
+    assert waits == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_servers_wait_is_kept(kind: str, serve: Callable[..., HTTPJudge]) -> None:
+    waited = [Answer({}, 429, {"retry-after": "7"}), Answer({}, 429, {"retry-after": "86400"})]
+    server = serve(lambda n, _: waited[n] if n < 2 else Answer(answer(kind)))
+    waits: list[float] = []
+    (outcome,) = play(make(kind, server, waits=waits))
+    assert waits == [7.0] and "asks to wait 86400 s" in outcome.ab.reason and outcome.ba.outcome == "first"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_never_passes_stops_at_once_with_the_servers_words(
+    kind: str, status: int, serve: Callable[..., HTTPJudge]
+) -> None:
+    server = serve(lambda *_: Answer({"error": {"message": f"The model `m`\ndoes not exist, {CANARY}"}}, status))
+    with pytest.raises(JudgeCallError) as caught:
+        play(make(kind, server), 50)
+    assert (
+        str(caught.value)
+        == f"{kind}:m@{server.url}{'/v1' if kind == 'openai' else ''}: {status} The model `m` does not exist, [secret]"
+    )
+    assert len(server.bodies) == 1
+
+
+def test_a_redirect_is_not_followed_with_the_key(serve: Callable[..., HTTPJudge]) -> None:
+    elsewhere = serve(lambda *_: Answer(answer("anthropic")))
+    server = serve(lambda *_: Answer({}, 307, {"location": f"{elsewhere.url}/v1/messages"}))
+    with pytest.raises(JudgeCallError, match="307"):
+        play(make("anthropic", server))
+    assert elsewhere.bodies == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_is_not_there(kind: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = HTTPJudge(lambda *_: Answer({}), url=f"http://127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(JudgeCallError, match=r"cannot be reached .*\(after 3 attempts\)"):
+        play(make(kind, server), 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "gone"),
+    [
+        ("openai", "Unknown parameter: 'response_format'", {"response_format"}),
+        ("openai", "This model does not support logprobs", {"logprobs", "top_logprobs"}),
+        ("openai", "'temperature' does not support 0 with this model", {"temperature"}),
+        ("openai", "'max_tokens' is not supported, use 'max_completion_tokens'", {"max_tokens"}),
+        ("anthropic", "tool_choice forces tool use is not supported", {"tools", "tool_choice"}),
+    ],
+)
+def test_what_a_server_does_not_know_is_left_out_from_then_on(
+    kind: str, words: str, gone: set[str], serve: Callable[..., HTTPJudge]
+) -> None:
+    server = serve(
+        lambda _, body: Answer({"error": {"message": words}}, 400) if gone & set(body) else Answer(answer(kind))
+    )
+    judge = make(kind, server)
+    identity = dict(judge.identity)
+    outcomes = play(judge, 3)
+    assert all(verdict.outcome == "first" for outcome in outcomes for verdict in outcome.verdicts)
+    assert len(server.bodies) == judge.spend.attempts == 7  # one refusal, counted and remembered
+    assert not gone & set(server.bodies[-1]) and identity == judge.identity
+    assert {"max_tokens", "max_completion_tokens"} & set(server.bodies[-1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [200, 500])
+def test_fifty_megabytes_are_not_read(kind: str, status: int, serve: Callable[..., HTTPJudge]) -> None:
+    huge = json.dumps(answer(kind, FIELDS | {"reasoning": "x" * 50_000_000})).encode()
+    server = serve(lambda n, _: Answer(huge, status) if n == 0 else Answer(answer(kind)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (outcome,) = play(make(kind, server))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert outcome.ab.outcome == "unscored" and "truncated" in outcome.ab.reason
+    assert outcome.ba.outcome == "first" and grown < 100
+    assert len(server.bodies) == 2
+
+
+def test_a_compressed_answer_is_refused(serve: Callable[..., HTTPJudge]) -> None:
+    server = serve(lambda *_: Answer(gzip.compress(b"0" * 50_000_000), headers={"content-encoding": "gzip"}))
+    with pytest.raises(JudgeCallError, match="compresses"):
+        play(make("openai", server))
+    assert server.headers[0]["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_text_can_be_sent(kind: str, serve: Callable[..., HTTPJudge]) -> None:
+    server = serve(lambda *_: Answer(answer(kind)))
+    odd = Question("q", conversation("\x00 \u2028 \u202e"), "half a pair: \ud83d", "\U0001f468\u200d\U0001f469")
+    (outcome,) = play_both_orders(make(kind, server), [odd])
+    assert outcome.ab.outcome == "first"
+    assert "half a pair: ?" in server.bodies[0]["messages"][0]["content"]
+    assert "\U0001f468\u200d\U0001f469" in server.bodies[0]["messages"][0]["content"]
+
+
+def test_two_megabytes_of_brackets_are_read_and_kept_in_part(serve: Callable[..., HTTPJudge]) -> None:
+    reply = answer("openai", message={"role": "assistant", "content": "[" * 2_000_000})
+    start = time.process_time()
+    (outcome,) = play(make("openai", serve(lambda *_: Answer(reply))))
+    assert outcome.ab.outcome == "unscored" and "truncated" in outcome.ab.raw and len(outcome.ab.raw) < 21_000
+    assert time.process_time() - start < 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_is_kept_or_shown(
+    kind: str,
+    serve: Callable[..., HTTPJudge],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MY_OTHER_TOKEN", "another-canary-value")
+    said = f"key {CANARY} and another-canary-value"
+    fields = FIELDS | {"reasoning": said}
+    server = serve(
+        lambda n, _: (
+            Answer(answer(kind, fields))
+            if n < 2
+            else Answer({"error": {"message": said}, "echo": CANARY}, 401, {"x-echo": CANARY, "www-authenticate": said})
+        )
+    )
+    caplog.set_level("INFO")
+    with Store(tmp_path / "results") as store:
+        judge = open_judge(f"{kind}:m@{server.url}", engine_for_local=lambda: None, store=store)  # type: ignore[arg-type, return-value]
+        judge.concurrency = 1  # type: ignore[attr-defined]
+        with pytest.raises(JudgeCallError) as caught:
+            play(judge, 3)
+    import traceback
+
+    trace = "".join(traceback.format_exception(caught.value, chain=True))
+    files = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
+    kept = b"".join(file.read_bytes() for file in files)
+    assert b"[secret]" in kept
+    for text in (
+        kept.decode("latin-1"),
+        trace,
+        caplog.text,
+        *capfd.readouterr(),
+        json.dumps(dict(judge.identity)),
+        repr(judge),
+    ):
+        assert "canary" not in text.replace("test_judge_calls", "")
+    assert (tmp_path / "results" / "harness.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from harness.judges import Budget, Question, conversation, play_both_orders
+from harness.judging import open_judge
+from harness.store import Store
+url, folder, limit = sys.argv[1:]
+pairs = [Question(f"q{i}", conversation(f"What is {i}?"), f"It is {i}.", f"No idea, {i}.") for i in range(40)]
+with Store(Path(folder)) as store:
+    budget = Budget(max_calls=int(limit), account="this") if int(limit) else None
+    judge = open_judge(f"openai:m@{url}", engine_for_local=None, store=store, budget=budget)
+    judge.concurrency = 4
+    print("ready", flush=True)
+    outcomes = play_both_orders(judge, pairs)
+print(sum(o.score is not None for o in outcomes), judge.spend.attempts)
+"""
+
+
+def start(server: HTTPJudge, folder: Path, limit: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SCRIPT, server.url, str(folder), str(limit)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_budget_is_not_exceeded_across_kills(serve: Callable[..., HTTPJudge], tmp_path: Path) -> None:
+    server = serve(lambda n, _: Answer({}, 500) if n % 7 == 3 else Answer(answer("openai"), delay=0.02))
+    for seen in (9, 23):
+        running = start(server, tmp_path, 50)
+        wait_for(lambda seen=seen: len(server.bodies) >= seen)  # type: ignore[misc]
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+    last = start(server, tmp_path, 50)
+    _, err = last.communicate(timeout=60)
+    assert last.returncode == 0, err
+    # Every attempt that the server saw, in three processes. One that was killed may have entered what it never sent.
+    assert 50 - 2 * 4 <= len(server.bodies) <= 50
+
+
+def test_ctrl_c_keeps_what_came_and_the_rest_is_asked_later(serve: Callable[..., HTTPJudge], tmp_path: Path) -> None:
+    server = serve(lambda *_: Answer(answer("openai"), delay=0.05))
+    running = start(server, tmp_path, 0)
+    wait_for(lambda: len(server.bodies) >= 20)
+    running.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    _, err = running.communicate(timeout=20)
+    assert (
+        time.monotonic() - sent < 5
+        and "KeyboardInterrupt" in err
+        and "openai" not in err.split("KeyboardInterrupt")[-1]
+    )
+    interrupted = len(server.bodies)
+    again = start(server, tmp_path, 0)
+    out, _ = again.communicate(timeout=60)
+    # At most the calls in flight are made again.
+    assert 80 - interrupted <= len(server.bodies) - interrupted <= 80 - interrupted + 4
+    assert out.split()[-2] == "40"

@@ -1,0 +1,130 @@
+"""A reward model as judge: one score a side."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.judges import Question, Turn, conversation, play_both_orders
+from harness.judges.reward import Dialogue, RewardJudge
+
+
+class Length:
+    """Scores an answer by its length; remembers what it scored."""
+
+    name = "length"
+
+    def __init__(self) -> None:
+        self.identity = {"fingerprint": "f"}
+        self.seen: list[Dialogue] = []
+
+    def answer_scores(self, dialogues: Sequence[Dialogue], **_: Any) -> NDArray[np.float64]:
+        self.seen += dialogues
+        return np.array([len(dialogue[-1]["content"]) for dialogue in dialogues], dtype=np.float64)
+
+
+def test_the_higher_score_wins_in_both_orders() -> None:
+    model = Length()
+    judge = RewardJudge(model)
+    pairs = [Question("1", conversation("?"), "abc", "a"), Question("2", conversation("?"), "ab", "cd")]
+    win, tie = play_both_orders(judge, pairs)
+    assert judge.name == "reward:length"
+    assert (win.result, tie.result) == ("win", "tie")
+    # The Bradley-Terry probability of a difference of two, in both orders.
+    assert [verdict.confidence for verdict in win.verdicts] == pytest.approx([1 / (1 + np.exp(-2))] * 2)
+    assert win.ab.raw == "score 3.0000 against 1.0000" and win.ba.raw == "score 1.0000 against 3.0000"
+
+
+def test_each_side_is_scored_once_with_its_conversation() -> None:
+    model = Length()
+    turns = (Turn("system", "s"), Turn("user", "u"))
+    play_both_orders(RewardJudge(model), [Question("1", turns, "abc", "a"), Question("2", turns, "abc", "x")])
+    assert [dialogue[-1]["content"] for dialogue in model.seen] == ["abc", "a", "x"]
+    expected = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+    assert model.seen[0] == [*expected, {"role": "assistant", "content": "abc"}]
+
+
+@pytest.fixture
+def reward_folder(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with one random output."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(tiny_model, num_labels=1)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "reward")
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "reward")
+    return tmp_path / "reward"
+
+
+@pytest.fixture
+def score(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """`score(folder, dialogues)` and the store's misses of it."""
+    from harness.checkpoints import resolve
+    from harness.engine import Engine
+    from harness.reward_model import RewardModel
+    from harness.store import Store
+
+    request.getfixturevalue("own_cache")
+
+    def score(folder: Path, dialogues: Sequence[Dialogue]) -> tuple[list[float], int]:
+        engine = Engine(dtype="float32")
+        with Store(tmp_path / "results") as store:
+            model = RewardModel(engine.side(resolve(str(folder))), engine, store)
+            return model.answer_scores(dialogues).tolist(), store.misses
+
+    return score
+
+
+def dialogue(*texts: str) -> Dialogue:
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+
+
+def test_a_real_model_scores_the_whole_conversation_at_its_last_token(reward_folder: Path, score: Any) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    dialogues = [
+        dialogue("Hi", "Hello"),
+        dialogue("Hi", "Hello, what can I do for you today?"),
+        dialogue("a", "b", "c", "d"),
+    ]
+    values, misses = score(reward_folder, dialogues)
+    assert misses == 3
+    assert score(reward_folder, dialogues) == (values, 0)  # kept
+    model = AutoModelForSequenceClassification.from_pretrained(reward_folder)
+    tokenizer = AutoTokenizer.from_pretrained(reward_folder)
+    for one, value in zip(dialogues, values, strict=True):
+        text = "".join(f"<|{m['role']}|>{m['content']}<|end|>" for m in one)
+        ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
+        hidden = model.model(ids).last_hidden_state.detach()
+        # The end token is the padding token too: the last one that is no padding stands before it, or is it.
+        expected = [model.score(hidden)[0, place, 0].item() for place in (-1, -2)]
+        assert min(abs(value - want) for want in expected) < 1e-5
+    assert len(set(values)) == 3
+
+
+def test_a_language_model_is_no_reward_model(tiny_model: Path, score: Any) -> None:
+    from harness.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"not a reward model: 1 weights are missing, e.g. score.weight"):
+        score(tiny_model, [dialogue("a", "b")])
+
+
+def test_a_classifier_is_no_reward_model(reward_folder: Path, score: Any) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from harness.errors import UsageError
+
+    weights = load_file(reward_folder / "model.safetensors")
+    weights["score.weight"] = weights["score.weight"].repeat(3, 1)
+    save_file(weights, reward_folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((reward_folder / "config.json").read_text())
+    labels = {str(i): f"L{i}" for i in range(3)}
+    config |= {"id2label": labels, "label2id": {name: int(i) for i, name in labels.items()}}
+    (reward_folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="one output, this one has 3"):
+        score(reward_folder, [dialogue("a", "b")])
