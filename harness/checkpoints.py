@@ -2,14 +2,18 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .aliases import closest, look_up
 from .convert import convert_gguf, smollm2_gguf
 from .errors import UsageError
 from .fingerprint import fingerprint, read_json_object
+from .folders import results_folder
+from .store import Alias, Promotion
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +55,16 @@ class Checkpoint:
 
 
 def resolve(spec: str) -> Checkpoint:
-    """The Checkpoint that `spec` names: a folder, an adapter folder, a GGUF file, `smollm2` or a hub id.
+    """The Checkpoint that `spec` names: a folder, an adapter folder, a GGUF file, `smollm2`, an alias or a hub id.
 
+    An alias gives what it names now, under that checkpoint's own spec: a record must not change with the alias.
     Raises UsageError, one line naming what was tried.
     """
     if spec == BUILT_IN:
         return _full_model(spec, convert_gguf(smollm2_gguf()))
+    held, aliases = look_up(spec)
+    if held:
+        return _held(spec, held)
     path = Path(spec).expanduser()
     if spec and path.is_dir():
         return _folder(spec, path)
@@ -68,7 +76,7 @@ def resolve(spec: str) -> Checkpoint:
         return _folder(spec, _download(spec, match["repository"], match["revision"]))
     raise UsageError(
         f"{spec or '(empty)'}: no such checkpoint; tried a local folder or .gguf file, the built-in 'smollm2', "
-        "and a hub id (org/name[@revision])"
+        f"{_said(aliases)} and a hub id (org/name[@revision]){closest(spec, aliases)}"
     )
 
 
@@ -82,6 +90,27 @@ def resolve_baseline(candidate: Checkpoint) -> Checkpoint:
     if candidate.base:
         return candidate.base
     raise UsageError(f"{candidate.spec}: it does not say what it started from; name the baseline")
+
+
+def _held(alias: str, held: Alias | Promotion) -> Checkpoint:
+    if Path(alias).exists():
+        log.warning(
+            "%s: the alias is meant, which names %s; for the file or folder write ./%s", alias, held.spec, alias
+        )
+    try:
+        checkpoint = resolve(held.spec)
+    except UsageError as error:
+        raise UsageError(f"{alias}: this alias names {held.spec}, which cannot be had: {error}") from error
+    if checkpoint.fingerprint != held.fingerprint:
+        raise UsageError(
+            f"{alias}: {held.spec} has changed since it was promoted (fingerprint {held.fingerprint[:12]} then, "
+            f"{checkpoint.fingerprint[:12]} now); put the old files back, or promote another checkpoint"
+        )
+    return checkpoint
+
+
+def _said(aliases: Sequence[str]) -> str:
+    return f"the aliases {', '.join(aliases)}" if aliases else f"an alias (there is none in {results_folder()})"
 
 
 def _folder(spec: str, path: Path) -> Checkpoint:

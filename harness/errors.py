@@ -2,7 +2,8 @@
 
 Exception
 ├── HarnessError            4  could not evaluate
-│   └── UsageError          2  the command, a file or a setting is wrong
+│   ├── UsageError          2  the command, a file or a setting is wrong
+│   └── PromotionRefused    1  a Run decided reject, 3 inconclusive, 2 there is none
 ├── trainers.DataError      2  a row of preference data is wrong (where: file:line)
 └── anything else           4  a bug; never 1, which would read as "reject"
 """

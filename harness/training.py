@@ -1,8 +1,8 @@
 """Training with what the harness adds to it: the store as cache, the repetition detector for the guard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .checkpoints import resolve
 from .errors import UsageError
@@ -11,6 +11,9 @@ from .pathologies import Analysis
 from .pathologies.repetition import Repetition
 from .store import Store
 from .trainers.train import TrainingResult, TrainingSettings, is_finished, train
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
 
 _DETECTOR = Repetition()
 
@@ -28,9 +31,15 @@ def start_from(spec: str) -> dict[str, Any]:
     }
 
 
-def run_training(settings: TrainingSettings, store: Store, *, say: Callable[[str], object]) -> TrainingResult:
-    """Train, keeping the reference's log-probabilities in the store."""
-    return train(settings, cache=store, repeats=_repeats, say=say)
+def run_training(
+    settings: TrainingSettings,
+    store: Store,
+    *,
+    say: Callable[[str], object],
+    callbacks: "Sequence[TrainerCallback]" = (),
+) -> TrainingResult:
+    """Train, keeping the reference's log-probabilities in the store; `callbacks` go to the Trainer."""
+    return train(settings, cache=store, repeats=_repeats, say=say, callbacks=callbacks)
 
 
 def run_sft_first(

@@ -50,6 +50,8 @@ class Helpers:
     """Whether an answer repeats itself; the guard asks it about a few answers now and then."""
     say: Callable[[str], object] = lambda _: None
     """Takes lines for the user."""
+    callbacks: Sequence[TrainerCallback] = ()
+    """The user's own, for the Trainer."""
 
 
 def fit(
@@ -69,7 +71,8 @@ def fit(
     guard = _guard(settings, examples, unfinished, repetition)
     args = _arguments(settings, unfinished.folder, evaluates=bool(held_out))
     use_cache = getattr(model.config, "use_cache", True)
-    trainer = RowTrainer(model, settings, examples, held_out, args, [guard] if guard else [], unfinished, helpers.cache)
+    callbacks = [*([guard] if guard else []), *helpers.callbacks]
+    trainer = RowTrainer(model, settings, examples, held_out, args, callbacks, unfinished, helpers.cache)
     start = time.perf_counter()
     with trainer.layout.active(model):
         preflight = trainer.prepare(helpers.say)

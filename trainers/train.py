@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from .rows import Dataset, encode_dataset, read_sources, source_sha256
 from .settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from .reference import RowCache
     from .samples import TextCheck
 
@@ -50,14 +52,15 @@ def train(
     cache: "RowCache | None" = None,
     repeats: "TextCheck | None" = None,
     say: Callable[[str], object] = lambda _: None,
+    callbacks: "Sequence[TrainerCallback]" = (),
 ) -> TrainingResult:
     """Train a checkpoint and write its folder, which appears whole at the end or not at all.
 
     The folder holds the weights, training.json, metrics.jsonl and curves.svg; one left by an earlier training is
     replaced. A training that was killed goes on where it stopped when it is called again with the same settings.
     `cache` keeps the reference's log-probabilities for other runs, `repeats` tells the guard whether an answer
-    repeats itself, `say` takes lines for the user. Raises DataError or SettingsError before a model is
-    loaded, TrainingError later on.
+    repeats itself, `say` takes lines for the user, `callbacks` go to the Trainer. Raises DataError or SettingsError
+    before a model is loaded, TrainingError later on.
     """
     check_output(settings.output)
     settings = settings.resolved()
@@ -79,7 +82,7 @@ def train(
             eval_data = encode_dataset(settings.eval_data or settings.data, sources.held_out, tokenizer, settings)
         unfinished = Unfinished(settings.output)
         with unfinished.open(_identity(settings, data, eval_data)):
-            helpers = Helpers(cache=cache, repeats=repeats, say=say)
+            helpers = Helpers(cache=cache, repeats=repeats, say=say, callbacks=callbacks)
             held_out = eval_data.examples if eval_data else ()
             fitted = fit(settings, tokenizer, data.examples, held_out, unfinished, helpers)
             with finished_folder(settings.output) as folder:

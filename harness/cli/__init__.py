@@ -13,14 +13,17 @@ from .. import __version__
 from ..errors import ExitCode, HarnessError
 from ..judges.errors import JudgeCallError, JudgeDataError
 from ..trainers.errors import DataError, SettingsError, TrainingError
+from .bisect import bisect
 from .cache import cache
 from .compare import compare
 from .data import data
 from .demo import demo
+from .history import history
 from .judge import judge
 from .lm_eval import PASSED_ON, lm_eval
 from .merge import merge
 from .plan import plan
+from .promote import promote, promotions
 from .report import report
 from .runs import runs
 from .scan import scan
@@ -40,6 +43,10 @@ app.command()(tax)
 app.command("lm-eval", context_settings=PASSED_ON)(lm_eval)
 app.command()(scan)
 app.command()(report)
+app.command()(promote)
+app.command()(promotions)
+app.command()(history)
+app.command()(bisect)
 app.command()(train)
 app.command()(merge)
 app.command()(demo)

@@ -1,0 +1,89 @@
+"""`harness bisect`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ExitCode
+from ..settings import HELP, Settings
+
+if TYPE_CHECKING:
+    from ..bisection import Bisection, Evaluated
+
+
+def bisect(
+    good: Annotated[str, typer.Argument(help="A checkpoint that is in order: the training's start, or an early step.")],
+    bad: Annotated[str, typer.Argument(help="One whose gate fails: the training's result, or a late step.")],
+    metric: Annotated[str, typer.Option(help="The gated metric, e.g. tax.pooled or pathology.repetition.")],
+    steps: Annotated[
+        list[Path] | None,
+        typer.Option(help="A saved step, or a folder with checkpoint-N; repeatable. By default in or beside BAD."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help=HELP["profile"])] = "smoke",
+    gates: Annotated[str | None, typer.Option(help=HELP["gates"])] = None,
+    prompts: Annotated[str | None, typer.Option(help=HELP["prompts"])] = None,
+    pairs: Annotated[str | None, typer.Option(help=HELP["pairs"])] = None,
+    dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    judge: Annotated[str | None, typer.Option(help=HELP["judge"])] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+) -> int:
+    """Find the first saved step of a training at which a gate fails; 16 steps take at most 4 evaluations.
+
+    Each step is compared with GOOD, and this one gate stands alone: among many, `harness compare` asks for more
+    before it says fail. Interrupted, the same command goes on where it stopped. Exit 0 with the step, 3 where not
+    even BAD fails.
+    """
+    from ..bisection import bisect
+    from ..checkpoints import resolve
+    from ..folders import results_folder
+    from ..store import Store
+    from .output import write_json
+
+    settings = Settings(profile=profile, gates=gates, prompts=prompts, pairs=pairs, dtype=dtype, judge=judge)
+    good_checkpoint, bad_checkpoint = resolve(good), resolve(bad)
+    with Store(results_folder()) as store:
+        found = bisect(good_checkpoint, bad_checkpoint, metric, settings, store, steps=steps or (), say=_say)
+    _show(found, metric)
+    if json:
+        write_json(json, {"metric": metric} | _to_json(found))
+    return 0 if found.first else int(ExitCode.INCONCLUSIVE)
+
+
+def _say(line: str) -> None:
+    from ..report.text import visible
+
+    typer.echo(visible(line), err=True)
+
+
+def _show(found: "Bisection", metric: str) -> None:
+    from ..report.text import visible
+
+    looked = f"{len(found.evaluated)} of {found.steps} checkpoints looked at, {found.asked} of them with a model"
+    if found.first is None:
+        last = found.evaluated[-1]
+        typer.echo(
+            visible(f"{metric} fails nowhere: {last.checkpoint.spec}: {last.result.status}: {last.result.reason}")
+        )
+    else:
+        typer.echo(visible(f"{metric} first fails at {found.first.checkpoint.spec}: {found.first.result.reason}"))
+        if found.before:
+            before = f"{found.before.checkpoint.spec}: {found.before.result.status}: {found.before.result.reason}"
+            typer.echo(visible(f"before it, {before}"))
+    typer.echo(f"({looked})")
+
+
+def _to_json(found: "Bisection") -> dict[str, Any]:
+    def described(each: "Evaluated | None") -> dict[str, Any] | None:
+        if each is None:
+            return None
+        checkpoint = {"spec": each.checkpoint.spec, "fingerprint": each.checkpoint.fingerprint}
+        return checkpoint | {"gate": each.result.to_json()}
+
+    return {
+        "first": described(found.first),
+        "before": described(found.before),
+        "evaluated": [described(each) for each in found.evaluated],
+        "asked": found.asked,
+        "steps": found.steps,
+    }

@@ -1,0 +1,61 @@
+"""`harness history`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..history import History
+
+
+def history(
+    names: Annotated[
+        list[str], typer.Argument(help="An alias (all that it has named), or checkpoints in their order.")
+    ],
+    baseline: Annotated[str | None, typer.Option(help="Only Runs against this checkpoint, e.g. anchor.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; by default history.html beside the Runs.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the same as JSON to this file.")] = None,
+) -> None:
+    """Show each gated metric over checkpoints, on the screen and on a page; nothing is measured."""
+    from ..errors import UsageError
+    from ..folders import results_folder
+    from ..history import history
+    from ..report import write_trend
+    from ..store import Store
+    from .output import write_json
+
+    with Store(results_folder()) as store:
+        found = history(names, store, baseline=baseline)
+    target = output or results_folder() / "history.html"
+    try:
+        page = write_trend([each.run for each in found.measured], target)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written ({error.strerror})") from error
+    _show(found, page.parent)
+    typer.echo(f"Page: {page}")
+    if json:
+        write_json(json, found.to_json())
+
+
+def _show(found: "History", folder: Path) -> None:
+    from ..report.text import visible
+    from ..report.trend import trend
+
+    for number, each in enumerate(found.measured, start=1):
+        against = each.summary["baseline"].get("spec")
+        decision = f"{each.summary['decision']} against {against}, Run {each.summary['run']}"
+        typer.echo(visible(f"{number}: {each.spec} ({each.fingerprint[:12]}): {decision}"))
+    page = trend([(each.run, each.summary) for each in found.measured], folder)
+    if not page.same_baseline:
+        typer.echo(
+            "Their baselines differ: each difference is from the Run's own; --baseline anchor takes one for all."
+        )
+    for chart in page.charts:
+        typer.echo(visible(f"\n{chart.metric}" + (f" ({chart.unit})" if chart.unit else "")))
+        for point in chart.points:
+            typer.echo(visible(f"  {point.said}"))
+    for note in found.notes:
+        typer.echo(visible(note), err=True)

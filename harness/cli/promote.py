@@ -1,0 +1,76 @@
+"""`harness promote` and `harness promotions`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..store import Promotion
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the same as JSON to this file.")]
+
+
+def promote(
+    candidate: Annotated[str, typer.Argument(help="The checkpoint to promote; no remote endpoint.")],
+    alias: Annotated[str, typer.Option("--as", help="The alias, e.g. champion; anchor may be set once.")],
+    run: Annotated[
+        str | None, typer.Option(help="The Run that allows it; by default the newest against the alias's holder.")
+    ] = None,
+    override: Annotated[
+        str | None, typer.Option(help="Why it is moved whatever the Runs say; stays in the ledger for good.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Move an alias to a checkpoint that a Run decided to promote; `--baseline champion` then means that one.
+
+    Exit 1 where that Run, or one against the anchor, decided reject, 3 where it was inconclusive, 2 where there is
+    none, 4 where the alias has been moved in the meantime.
+    """
+    from dataclasses import asdict
+
+    from ..folders import results_folder
+    from ..promotion import promotable, promote
+    from ..store import Store
+    from .output import write_json
+
+    checkpoint = promotable(candidate)
+    with Store(results_folder()) as store:
+        done = promote(checkpoint, alias, store, run=run, override=override)
+    if done is None:
+        typer.echo(f"{alias} names {candidate} already; nothing was changed")
+    else:
+        before = f" (before: {done.previous_fingerprint[:12]})" if done.previous_fingerprint else ""
+        typer.echo(f"{alias} now names {done.spec} ({done.fingerprint[:12]}){before}")
+        typer.echo(f"Next:   harness compare {alias} CANDIDATE    (ledger: harness promotions)")
+    if json:
+        write_json(json, {"changed": done is not None, "promotion": asdict(done) if done else None})
+
+
+def promotions(json: JsonOption = None) -> None:
+    """List every move of an alias, newest first: what it named, which Run allowed it, why it was overridden."""
+    from dataclasses import asdict
+
+    from ..folders import results_folder
+    from ..store import Store
+    from .output import write_json
+
+    with Store(results_folder()) as store:
+        ledger = store.promotions()[::-1]
+    if ledger:
+        _show(ledger)
+    else:
+        typer.echo(f"No promotions in {results_folder()} yet; make one with: harness promote CANDIDATE --as champion")
+    if json:
+        write_json(json, {"promotions": [asdict(promotion) for promotion in ledger]})
+
+
+def _show(ledger: "list[Promotion]") -> None:
+    from ..report.text import visible
+
+    for row in ledger:
+        before = f", before {row.previous_fingerprint[:12]}" if row.previous_fingerprint else ""
+        typer.echo(visible(f"{row.created[:19]}  {row.alias} → {row.spec} ({row.fingerprint[:12]}{before})"))
+        allowed = [f"Run {row.run}"] if row.run else []
+        allowed += [f"override: {row.override_reason}"] if row.override_reason else []
+        typer.echo(visible(f"    {'; '.join(allowed) or 'set by hand'}"))
