@@ -26,9 +26,7 @@ def check(
     file: Source,
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Also count its tokens, and see what this checkpoint makes of them; several are ranked."
-        ),
+        typer.Option(help="Also count its tokens, and see what this checkpoint makes of them; several are ranked."),
     ] = None,
     prompts: Annotated[
         list[str] | None, typer.Option(help="A file of your own evaluation prompts to look for; repeatable.")
