@@ -81,7 +81,11 @@ def test_of_a_torn_file_the_beginning_is_taken(tmp_path: Path) -> None:
         assert store.cache_stats()[0].rows == found.added
 
 
-@pytest.mark.parametrize("content", [b"", b"not a gzip file", gzip.compress(b""), gzip.compress(b'{"format": "x"}\n')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a gzip file", gzip.compress(b""), gzip.compress(b'{"format": "x"}\n')],
+    ids=["empty", "text", "nothing inside", "another format"],  # a compressed file's time would be in the names
+)
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file.gz").write_bytes(content)
     with Store(tmp_path / "to") as store, pytest.raises(UsageError, match=r"file\.gz: expected a file made by"):
