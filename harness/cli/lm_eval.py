@@ -17,7 +17,8 @@ def lm_eval(context: typer.Context) -> int:
     from lm_eval.api.registry import model_registry
 
     # lm-eval finds its models by name in this registry, which nothing but its own package fills by itself.
-    model_registry.register("harness-hf", target="harness.benchmarks.prefix_sharing:PrefixSharingLM")
+    if "harness-hf" not in model_registry:
+        model_registry.register("harness-hf", target="harness.benchmarks.prefix_sharing:PrefixSharingLM")
     sys.argv = ["lm_eval", *context.args]
     try:
         cli_evaluate()
