@@ -25,7 +25,7 @@ SHARED = Path(os.environ.get("HARNESS_SHARED", FOLDER.parents[2].parent / "share
 # Task, a data file that it needs, and how many of its questions.
 PUBLIC = [
     ("csqa_cloze", "commonsense_qa_400.jsonl", 12),
-    ("mmlu_letters_0shot", "mmlu_570.jsonl", 8),
+    ("mmlu_letters_0shot", "mmlu_570.jsonl", 4),
     ("mmlu_letters", "mmlu_570.jsonl", 4),
     ("gsm8k_short", "gsm8k_200.jsonl", 2),
 ]
