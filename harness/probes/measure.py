@@ -89,6 +89,7 @@ def _option_log_probs(questions: Sequence[Question], side: "Side", store: Store,
     from lm_eval.api.instance import Instance
 
     from ..benchmarks.cached import CachedLM
+    from ..benchmarks.quiet import quiet_lm_eval
 
     contexts = [side.render(chat(question.prompt.messages)) for question in questions]
     requests = [
@@ -96,5 +97,6 @@ def _option_log_probs(questions: Sequence[Question], side: "Side", store: Store,
         for number, (question, context) in enumerate(zip(questions, contexts, strict=True))
         for option in question.options
     ]
-    answers = iter(CachedLM(side, store, progress).loglikelihood(requests))
+    with quiet_lm_eval():
+        answers = iter(CachedLM(side, store, progress).loglikelihood(requests))
     return [Reply(tuple(next(answers)[0] for _ in question.options)) for question in questions]
