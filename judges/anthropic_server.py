@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from .calls import Finish, Messages, Reply
-from .server import SCHEMA, TOOL, Server, arguments, rows, used
+from .server import SCHEMA, TOOL, Server, rows, used
 
 _FINISH: Mapping[Any, Finish] = {"max_tokens": "length", "refusal": "refusal"}
 
@@ -18,7 +18,7 @@ class AnthropicServer(Server):
     optional: ClassVar[Mapping[str, Sequence[str]]] = {
         "tools": ("tool",),
         "tool_choice": ("tool",),
-        "temperature": ("temperature",),
+        "extra_body": ("temperature",),
     }
 
     def __init__(self, model: str, url: str | None, key: str, **options: Any) -> None:
@@ -40,11 +40,11 @@ class AnthropicServer(Server):
             "tools": [tool],
             "tool_choice": {"type": "tool", "name": TOOL},
         }
-        # The provider's own API has no temperature any more.
-        return body | {"temperature": 0} if self.url else body
+        # The provider's own API has no temperature any more, and its SDK no such argument.
+        return body | {"extra_body": {"temperature": 0}} if self.url else body
 
     async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
-        return await client.messages.with_raw_response.create(**arguments(body, "model", "messages", "max_tokens"))
+        return await client.messages.with_raw_response.create(**body)
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
         blocks = rows(body.get("content"))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from .calls import Messages, Reply, Token
-from .server import SCHEMA, TOOL, Server, arguments, rows, used
+from .server import SCHEMA, TOOL, Server, rows, used
 
 
 class OpenAIServer(Server):
@@ -49,7 +49,7 @@ class OpenAIServer(Server):
         }
 
     async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
-        return await client.chat.completions.with_raw_response.create(**arguments(body, "model", "messages"))
+        return await client.chat.completions.with_raw_response.create(**body)
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
         choice = next(iter(rows(body.get("choices"))), {})

@@ -105,15 +105,6 @@ class Server(ABC):
         """What the answer's JSON says; fields may be missing or of any type."""
 
 
-def arguments(body: Mapping[str, Any], *required: str) -> dict[str, Any]:
-    """`body` for an SDK's method: what it requires by name, the rest as it is.
-
-    Given by name, the SDK would walk through the schema: a seventh of a call's processor time.
-    """
-    rest = {name: value for name, value in body.items() if name not in required}
-    return {name: body[name] for name in required} | {"extra_body": rest}
-
-
 def rows(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list in an answer; nothing where it is no list."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
