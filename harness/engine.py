@@ -113,17 +113,7 @@ class Engine:
             torch.cuda.empty_cache()
 
     def _load(self, checkpoint: Checkpoint) -> Any:
-        with _loading(f"{checkpoint.spec}: transformers cannot load this model"):
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                checkpoint.path,
-                dtype=getattr(torch, self.dtype),
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        if missing := loading["missing_keys"]:
-            # transformers fills them with random numbers: the answers would be noise.
-            raise UsageError(f"{checkpoint.spec}: {len(missing)} weights are missing, e.g. {min(missing)}")
+        model = load_whole(AutoModelForCausalLM, checkpoint, self.dtype)
         # A checkpoint's own sampling defaults (a repetition penalty, say) would be part of the difference.
         model.generation_config = neutral_generation_config(model.generation_config)
         return model.to(self.device).eval()
@@ -160,6 +150,25 @@ def _free_memory(device: str) -> float:
         return float(psutil.virtual_memory().available)
     unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     return float(torch.cuda.mem_get_info()[0] + unused)
+
+
+def load_whole(auto_class: Any, checkpoint: Checkpoint, dtype: str, *, kind: str = "model", without: str = "") -> Any:
+    """The model of a folder, by one of transformers' Auto classes, with every weight it needs.
+
+    Raises UsageError, in one line: `kind` says what was to be loaded, `without` what it is when weights are missing.
+    """
+    with _loading(f"{checkpoint.spec}: transformers cannot load this {kind}"):
+        model, report = auto_class.from_pretrained(
+            checkpoint.path,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    if missing := report["missing_keys"]:
+        # transformers fills them with random numbers: answers and scores would be noise.
+        raise UsageError(f"{checkpoint.spec}: {without}{len(missing)} weights are missing, e.g. {min(missing)}")
+    return model
 
 
 @contextmanager

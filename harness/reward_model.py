@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .engine import Engine, Side, _loading
+from .engine import Engine, Side, load_whole
 from .errors import UsageError
 from .items import content_hash
 from .progress import Progress
@@ -77,19 +77,13 @@ class RewardModel:
         checkpoint, engine = self._side.checkpoint, self._engine
         if checkpoint.base is not None:
             raise UsageError(f"{self.name}: an adapter; merge it into its base first")
-        with _loading(f"{self.name}: transformers cannot load this reward model"):
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.path,
-                dtype=getattr(torch, engine.dtype),
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        if missing := report["missing_keys"]:
-            # transformers fills them with random numbers: a language model would get a head that says anything.
-            raise UsageError(
-                f"{self.name}: not a reward model: {len(missing)} weights are missing, e.g. {min(missing)}"
-            )
+        model = load_whole(
+            AutoModelForSequenceClassification,
+            checkpoint,
+            engine.dtype,
+            kind="reward model",
+            without="not a reward model: ",
+        )
         if model.config.num_labels != 1:
             raise UsageError(f"{self.name}: a reward model has one output, this one has {model.config.num_labels}")
         # It scores at the last token that is no padding.
