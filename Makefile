@@ -20,7 +20,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto -m "not model"
+	$(BIN)/pytest -n auto -m "not model" --hypothesis-profile ci
 	$(BIN)/pytest -m model
 
 demo: setup

@@ -90,6 +90,7 @@ def effective_items(values: Values, clusters: Clusters | None) -> float:
     if clusters is None:
         return float(n)
     apart, alike = values - values.mean(), n / clusters.least_effective_n
+    apart /= np.abs(apart).max() or 1.0  # whose squares may be too small for a float
     sums, groups = clusters.sums(apart), clusters.sizes.size
     votes = np.count_nonzero(clusters.sums(np.asarray(values != np.median(values), dtype=np.float64))) ** 2
     seen = groups / (groups - 1) * float(sums @ sums) / float(apart @ apart) if votes else 0.0

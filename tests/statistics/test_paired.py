@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.statistics import (
@@ -203,6 +203,7 @@ def test_the_order_of_items_does_not_matter(clustered, rows, data):
 
 @pytest.mark.parametrize("clustered", [False, True])
 @given(rows=FLIPS | SCORES)
+@example(rows=[(0.0, 0.0, 0), (0.0, 1e-267, 0)])
 def test_the_same_seen_four_times_as_often_narrows_it(clustered, rows):
     more = [(before, after, label + 10 * copy) for copy in range(4) for before, after, label in rows]
     for one, other in zip(estimates(rows, clustered) or (), estimates(more, clustered) or (), strict=False):
