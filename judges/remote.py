@@ -18,7 +18,6 @@ from .templates import JudgePrompt
 from .verdicts import Game, Progress, Question, Verdict
 
 CONCURRENCY = 32
-_SHARED_WRITE = 0.002
 _LONGEST_RAW = 20_000
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER = 150
@@ -36,7 +35,7 @@ class VerdictCache(Protocol):
         """Those that are there."""
 
     def put_many(self, rows: Mapping[str, Any]) -> None:
-        """Keeps them; on disk when it returns."""
+        """Keeps them; a process killed after it has returned does not lose them."""
 
 
 class Endpoint(Protocol):
@@ -90,7 +89,6 @@ class RemoteJudge:
         self._policy = policy
         self._clock = clock
         self._forecast: float | None = None
-        self._unwritten: dict[str, Mapping[str, Any]] = {}
 
     @property
     def spend(self) -> Spend:
@@ -156,8 +154,8 @@ class RemoteJudge:
                 for i in itertools.islice(waiting, most):
                     verdict = await self._verdict(caller, work.games[i], work.texts[i])
                     work.verdicts[i] = verdict
-                    if verdict.outcome != "unscored":
-                        await self._keep(work.keys[i], _row(verdict))
+                    if verdict.outcome != "unscored" and self._cache:
+                        self._cache.put_many({work.keys[i]: _row(verdict)})
                     if progress:
                         progress(len(work.verdicts), len(work.games))
 
@@ -166,16 +164,6 @@ class RemoteJudge:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(worker())
-
-    async def _keep(self, key: str, row: Mapping[str, Any]) -> None:
-        """Returns when the verdict is on disk. Those that come within two milliseconds share one write."""
-        self._unwritten[key] = row
-        try:
-            await asyncio.sleep(_SHARED_WRITE)
-        finally:
-            rows, self._unwritten = self._unwritten, {}
-            if rows and self._cache:
-                self._cache.put_many(rows)
 
     async def _verdict(self, caller: Caller, game: Game, text: str) -> Verdict:
         messages: list[Mapping[str, str]] = [{"role": "user", "content": _sendable(text)}]
