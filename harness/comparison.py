@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .answers import Answers, random_batches, unit
+from .answers import Answers, check_system, random_batches, samplings, with_system
 from .benchmarks import Metric, PairedDocument, document_scores, evaluate_side, load_tasks, metrics, pair
 from .benchmarks.evaluation import SEED
 from .benchmarks.files import write_lm_eval_files
@@ -19,7 +20,7 @@ from .diagnosis import diagnose
 from .engine import Engine, Sampling, Side
 from .errors import UsageError
 from .evidence import training_of
-from .gates import GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
+from .gates import LENGTH_RATIO, GateResult, Profile, decide, decision, gate_for, judge_gates, level_for, load_profile
 from .items import Prompt, PromptSet, content_hash
 from .judges import Budget
 from .judging import OpenJudge, check_judge, open_judge
@@ -33,7 +34,7 @@ from .prompts import load_prompts
 from .rows import completion_rows, finding_rows, pair_rows, verdict_rows
 from .runs import RunFiles, write_run
 from .settings import Settings
-from .statistics import Estimate, mean_estimate, paired_estimate, sequential_estimate
+from .statistics import Estimate, mean_estimate
 from .store import Store
 from .verdicts.section import JudgeSection
 
@@ -63,22 +64,29 @@ class Comparison:
         self.profile: Profile = load_profile(settings.profile, settings.gates)
         self.store = store
         # Everything that a typing mistake can break is read before any model loads.
-        self.prompts: PromptSet = load_prompts(settings.prompts or self.profile.settings.prompts)
-        self.pairs = load_pairs(settings.pairs or self.profile.settings.pairs)
         asked = self.profile.settings
+        prompts, pairs = settings.prompts or asked.prompts, settings.pairs or asked.pairs
+        self.prompts: PromptSet = load_prompts(prompts) if prompts else PromptSet("none", ())
+        if settings.system:
+            self.prompts = with_system(self.prompts, settings.system)
+        self.pairs = load_pairs(pairs) if pairs else []
         self.probes = [load_probe(name, items=asked.probe_items) for name in asked.probes]
         if settings.judge:
             check_judge(settings.judge, budget=self._budget, template=settings.judge_template)
         if settings.resample and baseline.fingerprint != candidate.fingerprint:
             raise UsageError("--resample compares a checkpoint with itself: give the same one twice")
-        self.sections: dict[str, Callable[[], dict[str, Estimate]]] = {
-            "pathologies": self._pathologies,
-            "pairs": self._pair_accuracy,
-            "judge": self._win_rates,
-            "tax": self._tax,
-            "probes": self._probes,
+        sections: dict[str, tuple[Callable[[], dict[str, Estimate]], Any]] = {
+            "pathologies": (self._pathologies, self.prompts),
+            "pairs": (self._pair_accuracy, self.pairs),
+            "judge": (self._win_rates, settings.judge and self.prompts),
+            "tax": (self._tax, asked.tasks),
+            "probes": (self._probes, self.probes),
         }
+        self.sections = {name: measure for name, (measure, items) in sections.items() if items}
+        """Those of which the profile has something to measure."""
         self.estimates: dict[str, Estimate] = {}
+        self.timing: dict[str, dict[str, float]] = {}
+        """Section -> seconds, and what was asked in them (not in the cache)."""
         self._cache_before = (store.hits, store.misses)
         self._measured: set[str] = set()
         self._waiting = self._prompt_batches()
@@ -95,6 +103,9 @@ class Comparison:
             # Half, and odd: other neighbours, other padding, other kernels.
             other = max(1, self.engine.batch_size // 2 - 1)
             sides["candidate"] = self.engine.side(self.checkpoints["candidate"], batch_size=other)
+        if self.settings.system:
+            for side in sides.values():
+                check_system(side, self.prompts.prompts[0])
         return sides
 
     @cached_property
@@ -103,11 +114,14 @@ class Comparison:
         return Answers(self.sides, self.sampling, self.store)
 
     @cached_property
-    def sampling(self) -> dict[str, Sampling]:
-        """How each side's answers are drawn."""
+    def sampling(self) -> dict[str, list[Sampling]]:
+        """How each side's answers are drawn, one Sampling for each answer to a prompt."""
         seeds = {"baseline": self.settings.seed, "candidate": self.settings.seed + self.settings.resample}
         tokens, temperature = self.profile.settings.max_new_tokens, self.settings.temperature
-        return {side: Sampling(tokens, temperature=temperature, seed=seed) for side, seed in seeds.items()}
+        return {
+            side: samplings(Sampling(tokens, temperature=temperature, seed=seed), self.settings.samples)
+            for side, seed in seeds.items()
+        }
 
     @cached_property
     def probe_results(self) -> list[ProbeResult]:
@@ -154,9 +168,15 @@ class Comparison:
 
         With --extend, what rests on prompts takes more of them while a blocking gate on it is inconclusive.
         """
-        if section in self._measured:
+        if section in self._measured or section not in self.sections:
             return
         self._measured.add(section)
+        start, misses = time.monotonic(), self.store.misses
+        self._measure(section)
+        asked = self.store.misses - misses
+        self.timing[section] = {"seconds": round(time.monotonic() - start, 2), "asked": asked}
+
+    def _measure(self, section: str) -> None:
         if section not in _ON_PROMPTS:
             self.estimates |= self.sections[section]()
             return
@@ -169,7 +189,8 @@ class Comparison:
 
     def measure_all(self) -> None:
         """Measures every section; a task that cannot be loaded is said before any model is asked."""
-        _ = self.tasks  # loads them, or says why not
+        if "tax" in self.sections:
+            _ = self.tasks  # loads them, or says why not
         for section in self.sections:
             self.measure(section)
 
@@ -204,6 +225,7 @@ class Comparison:
             },
             "estimates": {metric: estimate.to_json() for metric, estimate in self.estimates.items()},
             "gates": [result.to_json() for result in results],
+            "timing": self.timing,
             "prompts": {"taken": len(self.answers.prompts), "of": len(self.prompts)} if self._asked_prompts else None,
             "noise": noise_floors(results) if self.settings.resample else None,
             "judge": self.judged.summary() if self.judged and "judge" in self._measured else None,
@@ -236,7 +258,8 @@ class Comparison:
         if not self.settings.extend:
             return [list(self.prompts)]
         sections = _ON_PROMPTS if self.settings.judge else ("pathologies",)
-        asked = [gate.min_n for gate in self.profile.gates if _section(gate.metric) in sections]
+        blocking = [gate for gate in self.profile.gates if gate.severity == "block"]
+        asked = [gate.min_n for gate in blocking if _section(gate.metric) in sections]
         size = self.profile.settings.batch_size
         return random_batches(self.prompts, first=max(asked, default=size), then=size, seed=self.settings.seed)
 
@@ -258,14 +281,13 @@ class Comparison:
         )
 
     def _pathologies(self) -> dict[str, Estimate]:
-        return {metric: self._pathology(metric, detector.name) for metric, detector in _PATHOLOGIES.items()}
-
-    def _pathology(self, metric: str, detector: str) -> Estimate:
-        flagged = [
-            [float(any(f.detector == detector for f in found)) for found in self.answers.findings[side]]
-            for side in SIDES
-        ]
-        return self._on_prompts(metric, flagged[0], flagged[1])
+        gates, sequential = self.profile.gates, self.settings.extend
+        return {
+            metric: _estimate(
+                self.answers.flag_rate, detector.name, level=level_for(metric, gates), sequential=sequential
+            )
+            for metric, detector in _PATHOLOGIES.items()
+        } | {LENGTH_RATIO: _estimate(self.answers.length_ratio, level=level_for(LENGTH_RATIO, gates))}
 
     def _pair_accuracy(self) -> dict[str, Estimate]:
         scores = [scored.score for scored in self.pair_scores]
@@ -284,7 +306,10 @@ class Comparison:
 
     def _probes(self) -> dict[str, Estimate]:
         gates = self.profile.gates
-        return {found.metric: found.estimate(level_for(found.metric, gates)) for found in self.probe_results}
+        return {
+            found.metric: _estimate(found.estimate, level=level_for(found.metric, gates))
+            for found in self.probe_results
+        }
 
     def _win_rates(self) -> dict[str, Estimate]:
         return self.judged.measure(self.answers, self._decides) if self.judged else {}
@@ -312,14 +337,6 @@ class Comparison:
         sides = [checkpoint.fingerprint for checkpoint in self.checkpoints.values()]
         account = content_hash({"sides": sides, "settings": settings})
         return Budget(self.settings.max_judge_calls, self.settings.max_cost, account)
-
-    def _on_prompts(self, metric: str, baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
-        """The Estimate from one value per prompt that was taken; clusters count as one."""
-        units = [unit(prompt) for prompt in self.answers.prompts]
-        level = level_for(metric, self.profile.gates)
-        if self.settings.extend:
-            return sequential_estimate(baseline, candidate, clusters=units, level=level)
-        return _estimate(paired_estimate, baseline, candidate, clusters=units, level=level)
 
     def _write_lm_eval(self, folder: Path) -> None:
         how = {"batch_size": self.profile.settings.batch_size, "seed": SEED}
@@ -373,7 +390,7 @@ def _described(checkpoint: Checkpoint) -> dict[str, str]:
     return {"spec": checkpoint.spec, "fingerprint": checkpoint.fingerprint, "path": str(checkpoint.path)}
 
 
-def _estimate(method: Callable[..., Estimate], *values: Sequence[float], **options: Any) -> Estimate:
+def _estimate(method: Callable[..., Estimate], *values: Any, **options: Any) -> Estimate:
     """The Estimate, or one without a number that says what the values lack (e.g. a second cluster)."""
     try:
         return method(*values, **options)

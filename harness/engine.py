@@ -213,7 +213,7 @@ class Side:
         self._engine = engine
         self._own_batch_size = batch_size
 
-    @property
+    @cached_property
     def identity(self) -> Mapping[str, str]:
         """What decides the answers, for cache keys: weights, dtype, device and the engine's version."""
         return {

@@ -1,7 +1,7 @@
 """Completions of one side for a PromptSet, through the cache."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from .engine import Sampling, Side
@@ -27,7 +27,8 @@ def complete(
             store.put_many("completion", {keys[a.prompt_hash]: _to_row(a) for a in answers})
             found |= {answer.prompt_hash: answer for answer in answers}
             progress(len(found), len(prompts))
-    return [_named(found[prompt.content_hash], prompt) for prompt in prompts]
+    # With the id of this PromptSet: the cache knows contents only.
+    return [replace(found[prompt.content_hash], prompt_id=prompt.id) for prompt in prompts]
 
 
 def _batches(side: Side, prompts: PromptSet) -> list[Sequence[Prompt]]:
@@ -50,8 +51,3 @@ def _to_row(completion: Completion) -> dict[str, Any]:
 
 def _from_row(row: dict[str, Any], prompt_hash: str) -> Completion:
     return Completion("", prompt_hash, row["text"], row["tokens"], row["finish_reason"])
-
-
-def _named(completion: Completion, prompt: Prompt) -> Completion:
-    """With the id of this PromptSet: the cache knows contents only."""
-    return Completion(prompt.id, completion.prompt_hash, completion.text, completion.tokens, completion.finish_reason)

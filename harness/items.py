@@ -71,6 +71,13 @@ class Completion:
     text: str
     tokens: int
     finish_reason: FinishReason
+    sample: int = 0
+    """Which of several answers to the same Prompt, from 0 on."""
+
+    @property
+    def key(self) -> str:
+        """The same for both sides: the prompt's hash, and `#1` behind it for the second sample."""
+        return f"{self.prompt_hash}#{self.sample}" if self.sample else self.prompt_hash
 
 
 def chat(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .gates import GateResult
+from .gates import GateResult, is_share
 
 
 def noise_floors(results: Sequence[GateResult]) -> list[dict[str, Any]]:
@@ -22,5 +22,8 @@ def noise_floors(results: Sequence[GateResult]) -> list[dict[str, Any]]:
             "below": bool(result.kind == "non_inferiority" and result.tolerance <= floor),
         }
         for result in results
-        if result.difference is not None and result.low is not None and result.high is not None
+        if is_share(result.metric)
+        and result.difference is not None
+        and result.low is not None
+        and result.high is not None
     ]

@@ -5,24 +5,27 @@ pytest suites/ --checkpoint PATH [--baseline SPEC]
 
 from __future__ import annotations
 
-import warnings
+import gc
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from . import fixtures
 from .errors import HarnessError
+from .fixtures import SESSION
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Outcome
-    from .gates import GateResult
 
 _PREFIX = "harness-"
-
-
-class GateWarning(UserWarning):
-    """A gate of severity `warn` did not pass."""
+_MARKERS = (
+    "profile(name, ...): a test of gates that runs under these profiles of the harness only",
+    "section(name, ...): the sections of the harness's comparison that a test rests on, for --harness-section",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="fail",
         help="What a blocking gate that could not be decided does to its test (default: fail).",
     )
+    group.addoption(
+        "--harness-section",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Run the tests marked with this section only (pathologies, pairs, judge, tax, probes); may be repeated.",
+    )
     for option in fields(Settings):
         value = next(iter(get_args(option.type)), option.type)  # of `int | None` the int, of a Literal its first word
         value = value if isinstance(value, type) else type(value)
@@ -43,51 +53,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--{name}", default=option.default, help=option.metadata["help"], **kind)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks whether it is to divide the tests
 def pytest_configure(config: pytest.Config) -> None:
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(fixtures, "harness-fixtures")
     if config.getoption("--checkpoint") is not None:
-        if getattr(config.option, "numprocesses", None):
-            raise pytest.UsageError("--checkpoint does not work with -n yet: every worker would write a Run of its own")
-        config.pluginmanager.register(Session(config), "harness-session")
-
-
-@pytest.fixture(scope="session")
-def comparison(request: pytest.FixtureRequest) -> Comparison:
-    """The comparison of --checkpoint with its baseline; sections are measured when first asked for."""
-    session = request.config.pluginmanager.get_plugin("harness-session")
-    if session is None:
-        # A skip would read as a pass in CI, where the variable with the checkpoint was empty.
-        pytest.exit("the harness's fixtures need --checkpoint SPEC", returncode=pytest.ExitCode.USAGE_ERROR)
-    comparison: Comparison = session.comparison
-    return comparison
-
-
-@pytest.fixture
-def gate(comparison: Comparison, request: pytest.FixtureRequest) -> Gatekeeper:
-    """`gate(metric)` fails the test, with the numbers, unless the metric's gate passes."""
-    return Gatekeeper(comparison, request.config.getoption("--inconclusive"))
-
-
-class Gatekeeper:
-    """Turns gate results into test outcomes."""
-
-    def __init__(self, comparison: Comparison, inconclusive: str) -> None:
-        self._comparison = comparison
-        self._inconclusive = inconclusive
-
-    def __call__(self, metric: str) -> GateResult:
-        """Measures `metric` and checks its gate: FAIL fails, INCONCLUSIVE as --inconclusive says, `warn` warns."""
-        __tracebackhide__ = True
-        result = self._comparison.check(metric)
-        if result.status == "pass":
-            return result
-        message = f"{result.status.upper()}: {result.reason}"
-        if result.severity == "warn":
-            warnings.warn(GateWarning(message), stacklevel=2)
-        elif result.status == "inconclusive" and self._inconclusive == "skip":
-            pytest.skip(message)
-        else:
-            pytest.fail(message, pytrace=False)
-        return result
+        if hasattr(config.option, "dist"):
+            # Each worker would load the models once more, and write a Run of its own.
+            config.option.dist = "no"
+        config.pluginmanager.register(Session(config), SESSION)
 
 
 class Session:
@@ -96,31 +71,73 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         from .folders import results_folder
 
+        self.record: Callable[[str, object], None] | None = None
+        """Enters a property into --junitxml's file; known once a test has asked for the comparison."""
+        self._divided = bool(getattr(config.option, "numprocesses", None))
         self._outcome: Outcome | None = None
+        self._problem = ""
         try:
             self.comparison = _comparison(config, results_folder())
         except (HarnessError, ValueError) as error:
             # Raised here it exits 4, as a usage error should; raised in a fixture it would exit 1.
             raise pytest.UsageError(str(error)) from error
 
-    def pytest_sessionfinish(self) -> None:
-        if self.comparison.estimates:
-            self._outcome = self.comparison.finish()
+    def pytest_report_header(self) -> str | None:
+        return "harness: all tests in one process, -n or not: they share models and one Run" if self._divided else None
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        ours = [item for item in items if "comparison" in getattr(item, "fixturenames", ())]
+        for item in ours:
+            profiles = _named(item, "profile")
+            if profiles and config.getoption("--harness-profile") not in profiles:
+                item.add_marker(pytest.mark.skip(reason=f"for the profile {' or '.join(sorted(profiles))}"))
+        if sections := set(config.getoption("--harness-section")):
+            chosen = [item for item in ours if sections & _named(item, "section")]
+            config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+            items[:] = chosen
+
+    @pytest.hookimpl(tryfirst=True)  # before --junitxml's file is written
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        try:
+            if self.comparison.estimates:
+                self._outcome = self.comparison.finish()
+        except HarnessError as error:
+            self._problem = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         self.comparison.store.close()
+        if self._outcome and self.record:
+            for name, value in _properties(self._outcome.summary):
+                self.record(name, value)
+        gc.freeze()  # pytest collects garbage on its way out, which takes a second with all of torch in memory
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not (self._outcome or self._problem):
+            return
+        terminalreporter.section("harness")
         if self._outcome is None:
+            terminalreporter.write_line(f"could not evaluate: {self._problem}", red=True)
             return
         from rich.console import Console
 
         from .summary import show_summary
 
-        terminalreporter.section("harness")
         console = Console(file=terminalreporter._tw._file, highlight=False, markup=False, emoji=False)
         show_summary(self._outcome.summary, self._outcome.run, console)
 
 
-def _comparison(config: pytest.Config, results: Any) -> Comparison:
+def _named(item: pytest.Item, marker: str) -> set[str]:
+    return {str(name) for mark in item.iter_markers(marker) for name in mark.args}
+
+
+def _properties(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Decision, Run and gates, as properties of --junitxml's suite."""
+    yield "decision", summary["decision"]
+    yield "run", summary["run"]
+    for gate in summary["gates"]:
+        yield f"gate.{gate['metric']}", f"{gate['status']} ({gate['severity']}): {gate['reason']}"
+
+
+def _comparison(config: pytest.Config, results: Path) -> Comparison:
     from .checkpoints import resolve, resolve_baseline
     from .comparison import Comparison
     from .store import Store

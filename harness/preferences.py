@@ -57,12 +57,12 @@ def pair_scores(
 ) -> list[PairScore]:
     """One PairScore per pair, in order; progress counts pairs of both sides."""
     total = 2 * len(pairs)
-    before = _log_probs(baseline, pairs, store, lambda done, _: progress(done, total))
-    gains = _log_probs(candidate, pairs, store, lambda done, _: progress(len(pairs) + done, total)) - before
+    before = log_probs(baseline, pairs, store, lambda done, _: progress(done, total))
+    gains = log_probs(candidate, pairs, store, lambda done, _: progress(len(pairs) + done, total)) - before
     return [PairScore(pair, float(c), float(r)) for pair, (c, r) in zip(pairs, gains, strict=True)]
 
 
-def _log_probs(side: "Side", pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
+def log_probs(side: "Side", pairs: Sequence[PreferencePair], store: Store, progress: Progress) -> NDArray[np.float64]:
     """Summed response log-probabilities [pairs, 2] (chosen, rejected) of one side, through the cache."""
     from .trainers.encoding import encode_pair
 

@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), both counted in the bar's unit."""
@@ -21,6 +23,8 @@ def progress_bar(description: str, unit: str, *, note: Callable[[], str] = str) 
     def report(done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
+            from tqdm import tqdm  # commands that measure nothing start without it
+
             # The first report may hold cached answers: they must not count in the rate.
             bar = tqdm(
                 desc=description,

@@ -14,19 +14,22 @@ Row = dict[str, Any]
 
 def completion_rows(answers: Answers) -> list[Row]:
     """completions.jsonl: both sides' answers with their prompts."""
+    prompts = {prompt.content_hash: prompt for prompt in answers.prompts}
     return [
         {"side": side, "category": prompt.category, "messages": chat(prompt.messages)} | asdict(completion)
         for side, completions in answers.completions.items()
-        for prompt, completion in zip(answers.prompts, completions, strict=True)
+        for completion in completions
+        for prompt in [prompts[completion.prompt_hash]]
     ]
 
 
 def finding_rows(answers: Answers) -> list[Row]:
     """findings.jsonl: what the detectors saw, with its span."""
     return [
-        {"side": side, "prompt_id": prompt.id, "prompt_hash": prompt.content_hash, **asdict(finding)}
+        {"side": side, "prompt_id": answer.prompt_id, "prompt_hash": answer.prompt_hash, "sample": answer.sample}
+        | asdict(finding)
         for side, lists in answers.findings.items()
-        for prompt, found in zip(answers.prompts, lists, strict=True)
+        for answer, found in zip(answers.completions[side], lists, strict=True)
         for finding in found
     ]
 
@@ -34,11 +37,12 @@ def finding_rows(answers: Answers) -> list[Row]:
 def verdict_rows(prompts: Iterable[Prompt], outcomes: Sequence[PairOutcome]) -> list[Row]:
     """verdicts.jsonl: one row per call."""
     ids = {prompt.content_hash: prompt.id for prompt in prompts}
-    return [
-        verdict.to_row() | {"prompt_id": ids[verdict.question_id], "prompt_hash": verdict.question_id}
-        for outcome in outcomes
-        for verdict in outcome.verdicts
-    ]
+    rows = []
+    for outcome in outcomes:
+        prompt, _, sample = outcome.question_id.partition("#")  # Completion.key
+        shared = {"prompt_id": ids[prompt], "prompt_hash": prompt, "sample": int(sample or 0)}
+        rows += [verdict.to_row() | shared for verdict in outcome.verdicts]
+    return rows
 
 
 def pair_rows(scores: Sequence[PairScore]) -> list[Row]:

@@ -103,11 +103,11 @@ class Scan:
         return content
 
 
-def read_outputs(path: str | Path) -> list[Output]:
+def read_outputs(path: str | Path, *, paired: bool = True) -> list[Output]:
     """The rows of a JSON Lines file with `id`, `prompt` (a string or a message list), `completion` and maybe `model`.
 
     Other keys are ignored. Raises DataError (file:line) for a row that is wrong, for an id that a model has twice,
-    where only some rows name a model, and where one of two models lacks a prompt of the other.
+    where only some rows name a model, and, if `paired`, where one of two models lacks a prompt of the other.
     """
     outputs: list[Output] = []
     lines: dict[tuple[str, str | int], int] = {}
@@ -124,7 +124,8 @@ def read_outputs(path: str | Path) -> list[Output]:
             raise DataError(f"{where}: 'model' must stand on every line or on none; the lines before differ from this")
         named = names
         outputs.append(output)
-    _check_pairs(outputs, path)
+    if paired:
+        _check_pairs(outputs, path)
     return outputs
 
 

@@ -35,7 +35,13 @@ class Settings:
     )
     dtype: str = _choice("auto", "auto, float32, bfloat16 or float16.")
     temperature: float = _choice(0.0, "Of the answers; 0 takes the likeliest token each time.")
+    samples: int = _choice(
+        1, "Answers to each prompt, at a temperature above 0; what is measured is averaged within the prompt."
+    )
     seed: int = _choice(0, "Seed of sampling, and of the order of the prompts under --extend and --sequential.")
+    system: str | None = _choice(
+        None, "A system message before every prompt, for both sides; pairs, probes and benchmarks stay as they are."
+    )
     extend: bool = _choice(
         False, "Take prompts in random order, and no more than the gates need; intervals hold at every look."
     )
@@ -52,6 +58,15 @@ class Settings:
         for name, limit in (("--max-judge-calls", self.max_judge_calls), ("--max-cost", self.max_cost)):
             if limit is not None and not 0 <= limit < float("inf"):
                 raise UsageError(f"{name} {limit:g}: expected a number of at least 0")
+        if self.samples < 1:
+            raise UsageError(f"--samples {self.samples}: expected a number of at least 1")
+        if self.samples > 1 and not self.temperature:
+            raise UsageError(
+                f"--samples {self.samples}: at --temperature 0 all answers to a prompt are the same; "
+                "give a temperature, e.g. --temperature 0.7"
+            )
+        if self.system is not None and not self.system.strip():
+            raise UsageError("--system: expected some text, got an empty one; leave it out for none")
 
 
 HELP: dict[str, str] = {option.name: option.metadata["help"] for option in fields(Settings)}

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 Kind = Literal[
     "completion", "benchmark", "pair_log_probs", "option_log_probs", "reference_log_probs",
-    "verdict", "judge_spend", "reward", "audit",
+    "token_kl", "verdict", "judge_spend", "reward", "audit",
 ]  # fmt: skip
 ANSWERS: Sequence[str] = tuple(kind for kind in get_args(Kind) if kind != "judge_spend")
 """Kinds that can be computed again. What a comparison has spent so far cannot, and belongs to this store alone."""

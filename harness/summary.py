@@ -13,6 +13,7 @@ from .store import RunRow
 
 if TYPE_CHECKING:
     from .comparison import Outcome
+    from .dry_run import DryRun
     from .gates import GatePlan, Plan
     from .trainers.train import TrainingResult
 
@@ -25,7 +26,7 @@ _STYLE = {
 }
 
 _LEGEND = """\
-sides: baseline→candidate in %; difference: in points, with its interval;
+sides: baseline→candidate in %; difference: in points, with its interval (of lengths: words, times);
 shows: the smallest difference that so many items would show; dim: only warns"""
 
 _TAX_LEGEND = """\
@@ -46,6 +47,11 @@ least: with fewer nothing passes; needs: for an unchanged model to pass in
 {share} (a gain: for {effect} points to show);
 shows: the smallest difference that "has" shows; passes: how often an unchanged
 model does; dim: only warns; the win rate counts with --judge"""
+
+
+_DETECTABLE_LEGEND = """\
+could show: the smallest true difference that so many items show, in points;
+dim: only warns"""
 
 
 def show_summary(summary: Mapping[str, Any], run: Path, console: Console | None = None) -> None:
@@ -105,7 +111,7 @@ def judge_notes(judge: Mapping[str, Any] | None) -> Iterator[str]:
     if found["stopped"]:
         why = "the gate was decided" if found["stopped"] == "decided" else "the budget was spent"
         saved = f"{2 * (found['of'] - found['taken'])} of {2 * found['of']} calls saved"
-        yield f"  judged {found['taken']} of {found['of']} prompts: {why}; {saved}"
+        yield f"  judged {found['taken']} of {found['of']} pairs of answers: {why}; {saved}"
     if (spend := judge.get("spend")) and spend["cost"] is not None:
         yield f"  {spend['attempts']} calls, ${spend['cost']:.2f}"
 
@@ -184,6 +190,50 @@ def show_plan(planned: "Plan", profile: str, next_command: str, console: Console
     console.print(Text(f"Next:   {_plain(next_command)}"), soft_wrap=True)
 
 
+def show_dry_run(found: "DryRun", next_command: str) -> None:
+    """Prints what a comparison would ask of whom, how long that takes and what its gates could show."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("asked", "of", "requests", "cached", "to ask", "about"):
+        table.add_column(heading, justify="left" if heading in ("asked", "of") else "right", no_wrap=True)
+    for row in found.asked:
+        counts = (f"{count:,}" for count in (row.requests, row.cached, row.requests - row.cached))
+        table.add_row(row.section, row.side, *counts, _duration(row.seconds))
+    if judge := found.judge:
+        cost = "price unknown" if judge.cost is None else f"${judge.cost:.2f}"
+        table.add_row("verdicts", f"judge, {cost}", "", "", f"{judge.calls:,}", _duration(judge.seconds))
+    console.print(table)
+    if found.judge and found.judge.audit:
+        console.print(Text(f"Of the judge's calls {found.judge.audit:,} are for its audit.", "dim"))
+    if found.seconds is None:
+        console.print(Text("?: no earlier Run of this baseline, profile and dtype tells how long.", "dim"))
+    else:
+        most = "At most" if found.at_most else "In all"
+        console.print(Text(f"{most}: about {_duration(found.seconds)}", "bold"))
+    _show_detectable(found.plan.gates, console)
+    console.print(Text(f"Next:   {_plain(next_command)}"), soft_wrap=True)
+
+
+def _show_detectable(gates: Sequence["GatePlan"], console: Console) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("gate", no_wrap=True)
+    for heading in ("allows", "items", "could show"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sorted(gates, key=lambda row: row.severity):
+        name, allows, _, _, _, has, shows, _ = _plan_cells(row)
+        table.add_row(*(Text(cell, "dim" if row.severity == "warn" else "") for cell in (name, allows, has, shows)))
+    console.print(table)
+    console.print(Text(_DETECTABLE_LEGEND, "dim"))
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def show_tax(tax: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints what `harness tax --json` holds: a table, a few documents that flipped, what next."""
     console = console or Console(highlight=False, markup=False, emoji=False)
@@ -205,6 +255,8 @@ def show_tax(tax: Mapping[str, Any], console: Console | None = None) -> None:
         console.print(_flip(flip))
     if (more := len(tax["flips"]) - _FLIPS_SHOWN) > 0:
         console.print(Text(f"… and {more} more that flipped: --json FILE keeps them all", "dim"))
+    if "files" not in tax:  # imported: they lie where they lay, and name no checkpoints
+        return
     written = f"Files:  {_plain(tax['files'])}    (lm-eval's own: results_*.json, samples_*.jsonl)"
     console.print(Text(written), soft_wrap=True)
     command = shlex.join(["harness", "compare", tax["baseline"]["spec"], tax["candidate"]["spec"]])
@@ -295,8 +347,13 @@ def _gate_table(gates: Sequence[Mapping[str, Any]], title: str) -> Table:
 
 
 def _numbers(gate: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    from .gates import is_share
+
     if gate["low"] is None:
         return "–", "–", "–", str(gate["n"])
+    if gate.get("ratio") is not None and not is_share(gate["metric"]):
+        times = f"×{gate['ratio']:.2f} [{gate['ratio_low']:.2f},{gate['ratio_high']:.2f}]"
+        return f"{gate['baseline']:.1f}→{gate['candidate']:.1f}", times, "–", str(gate["n"])
     interval = f"[{100 * gate['low']:+.1f},{100 * gate['high']:+.1f}]"
     shows = "–" if gate["detectable"] is None else f"{100 * gate['detectable']:.1f}"
     if gate["baseline"] is None:
@@ -307,7 +364,7 @@ def _numbers(gate: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def _next_command(summary: Mapping[str, Any], run: Path) -> str:
     if summary["decision"] == "promote":
-        return f"pytest suites/ --checkpoint {_plain(summary['candidate']['spec'])}    (the same gates, in CI)"
+        return _plain(shlex.join(["harness", "promote", summary["candidate"]["spec"], "--as", "champion"]))
     return f"open {run / 'report.html'} and read the completions side by side"
 
 

@@ -1,7 +1,7 @@
 """The alignment tax alone: benchmark tasks answered by both sides, paired per document."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,8 @@ class Tax:
 
     def to_json(self) -> dict[str, Any]:
         """What `harness tax --json` writes."""
-        rows: dict[str, dict[str, dict[str, Any]]] = {"tasks": {}, "groups": {}}
-        for found in self.metrics:
-            rows["groups" if found.is_group else "tasks"].setdefault(found.task, {})[found.metric] = found.to_json()
         return {
-            **rows,
+            **metric_rows(self.metrics),
             "baseline": _described(self.baseline),
             "candidate": _described(self.candidate),
             "settings": self.settings.to_json(),
@@ -85,6 +82,14 @@ class Tax:
             if value != option.default:
                 words += [f"--no-{name}"] if value is False else [f"--{name}", *([] if value is True else [str(value)])]
         return shlex.join(words)
+
+
+def metric_rows(metrics: Iterable[Metric]) -> dict[str, dict[str, dict[str, Any]]]:
+    """{"tasks": {task: {metric: row}}, "groups": {…}}, as `--json` has them."""
+    rows: dict[str, dict[str, dict[str, Any]]] = {"tasks": {}, "groups": {}}
+    for found in metrics:
+        rows["groups" if found.is_group else "tasks"].setdefault(found.task, {})[found.metric] = found.to_json()
+    return rows
 
 
 def measure_tax(
@@ -120,7 +125,7 @@ def measure_tax(
         scores.append(document_scores(tasks, results))
         write_lm_eval_files(results, output / name, side, settings.to_json())
     documents = pair(*scores)
-    return Tax(baseline, candidate, settings, tuple(metrics(documents, tasks)), _flips(documents))
+    return Tax(baseline, candidate, settings, tuple(metrics(documents, tasks)), flips_of(documents))
 
 
 def _sides(
@@ -172,7 +177,8 @@ def _check_templates(baseline: Side | OtherSide, candidate: Side | OtherSide) ->
         )
 
 
-def _flips(documents: Sequence[PairedDocument]) -> tuple[PairedDocument, ...]:
+def flips_of(documents: Sequence[PairedDocument]) -> tuple[PairedDocument, ...]:
+    """The documents whose primary score differs, lost ones first."""
     flips = [document for document in documents if document.primary and document.candidate != document.baseline]
     return tuple(sorted(flips, key=lambda flip: flip.candidate - flip.baseline))
 

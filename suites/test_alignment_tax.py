@@ -1,5 +1,9 @@
 """Alignment must not cost knowledge or reasoning."""
 
+import pytest
+
+pytestmark = pytest.mark.section("tax")
+
 
 def test_pooled_benchmarks(gate):
     gate("tax.pooled")

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.section("pathologies")
+
 
 @pytest.mark.parametrize("name", ["verbosity", "sycophancy", "evasion", "repetition", "degeneration"])
 def test_pathology(gate, name):

@@ -3,10 +3,12 @@
 import pytest
 
 
+@pytest.mark.section("pairs")
 def test_prefers_the_chosen_answers_of_held_out_pairs(gate):
     gate("preference.pair_accuracy")
 
 
+@pytest.mark.section("judge")
 def test_wins_before_the_judge(gate, comparison):
     if comparison.settings.judge is None:
         pytest.skip("no judge asked for (--harness-judge local:CHECKPOINT)")

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.section("probes")
+
 
 def test_each_probe(gate, comparison):
     if not comparison.probes:

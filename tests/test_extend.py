@@ -54,7 +54,9 @@ def test_an_unchanged_model_is_decided_on_a_part_of_the_prompts(many_prompts: Pa
     result = json.loads((many_prompts / "out.json").read_text())
     taken = result["prompts"]["taken"]
     assert result["prompts"]["of"] == 200 and 2 <= taken < 60
-    gates = [gate for gate in result["gates"] if gate["metric"].startswith("pathology.")]
+    gates = [
+        gate for gate in result["gates"] if gate["metric"].startswith("pathology.") and gate["severity"] == "block"
+    ]
     assert {(gate["status"], gate["n"]) for gate in gates} == {("pass", taken)}
     assert result["estimates"]["pathology.repetition"]["method"] == "sequential"
     folder = many_prompts / "results" / result["run"]
@@ -94,6 +96,8 @@ def test_prompts_of_one_cluster_decide_nothing_and_say_why(workplace: Path, tiny
     (workplace / "prompts.jsonl").write_text("".join(rows))
     assert run(["compare", str(tiny_model), str(tiny_model), *SMALL]) == ExitCode.INCONCLUSIVE
     result = json.loads((workplace / "out.json").read_text())
-    gates = [gate for gate in result["gates"] if gate["metric"].startswith("pathology.")]
+    gates = [
+        gate for gate in result["gates"] if gate["metric"].startswith("pathology.") and gate["severity"] == "block"
+    ]
     assert len(gates) == 5
     assert all(gate["status"] == "inconclusive" and "one cluster" in gate["reason"] for gate in gates)

@@ -41,6 +41,26 @@ def test_an_unchanged_model_fails_only_where_it_must_show_a_gain(workplace: Path
     assert [p.get("value") for p in junit.iter("property")] == ["inconclusive"]
 
 
+def test_with_workers_there_is_one_run_and_junit_has_its_decision(workplace: Path, tiny_model: Path) -> None:
+    (workplace / "test_own.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('i', range(6))\ndef test(i): pass\n"
+    )
+    arguments = ["-n", "2", "--junitxml", "out.xml", str(workplace / "test_own.py")]
+    done = pytest_in(workplace, *small(tiny_model, "--baseline", str(tiny_model), *arguments))
+    assert "1 failed, 13 passed, 2 skipped" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and done.stdout.count("Decision: INCONCLUSIVE") == 1
+    assert "all tests in one process" in done.stdout
+    (run,) = runs_of(workplace)
+    assert {name.split(".")[0] for name in run["estimates"]} == {"tax", "pathology", "preference"}  # type: ignore[attr-defined]
+    properties = {
+        found.get("name"): found.get("value") or ""
+        for found in ElementTree.parse(workplace / "out.xml").iter("property")
+    }
+    assert properties["decision"] == "inconclusive" and properties["run"] == run["run"]
+    assert properties["gate.tax.pooled"].startswith("pass (block): ")
+    assert properties["gate.preference.pair_accuracy"].startswith("inconclusive (block): ")
+
+
 def test_inconclusive_can_skip_and_a_second_run_asks_nothing(workplace: Path, tiny_model: Path) -> None:
     arguments = small(tiny_model, "--baseline", str(tiny_model), "--inconclusive=skip")
     assert pytest_in(workplace, *arguments).returncode == 0
@@ -68,15 +88,17 @@ def test_an_adapter_needs_no_baseline_and_only_what_is_asked_is_measured(
         (["--checkpoint", "{tiny}", "--baseline", "{tiny}", "--harness-pairs", "missing.jsonl"], "missing.jsonl"),
         (["--checkpoint"], "expected one argument"),
         (["--checkpoint", ""], "no such checkpoint"),
-        (["--checkpoint", "{tiny}", "-n", "2"], "does not work with -n"),
     ],
 )
 def test_a_mistake_is_a_usage_error_in_one_line(
-    workplace: Path, tiny_model: Path, arguments: list[str], expected: str
+    workplace: Path, tiny_model: Path, arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = pytest_in(workplace, *(argument.replace("{tiny}", str(tiny_model)) for argument in arguments))
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert expected in done.stderr and "Traceback" not in done.stderr + done.stdout
+    given = [argument.replace("{tiny}", str(tiny_model)) for argument in arguments]
+    code = pytest.main([str(SUITES), "-p", "no:cacheprovider", "-c", os.devnull, *given])
+    output, errors = capsys.readouterr()
+    assert code == pytest.ExitCode.USAGE_ERROR, output
+    assert expected in errors and "Traceback" not in errors + output
+    assert not list(workplace.glob("results/*/run.json"))
 
 
 def test_without_checkpoint_nothing_passes(workplace: Path) -> None:
@@ -92,3 +114,79 @@ def test_an_unrelated_suite_sees_nothing_of_it(tmp_path: Path) -> None:
     )
     done = pytest_in(tmp_path, suite=tmp_path)
     assert done.returncode == 0 and "Decision" not in done.stdout and "1 passed" in done.stdout
+
+
+FOREIGN = """
+import re
+import pytest
+import trainers
+
+def test_my_own_module_is_mine():
+    assert trainers.MINE
+
+def test_both_sides(baseline, candidate):
+    assert candidate.base.fingerprint == baseline.fingerprint
+
+def test_answers_come_in_pairs(completions, findings):
+    assert [row.prompt.messages[0].content for row in completions] == [f"Say {i}" for i in range(6)]
+    assert all(row.baseline.prompt_hash == row.candidate.prompt_hash for row in completions)
+    seen = sum(len(row.baseline_findings) + len(row.candidate_findings) for row in completions)
+    assert len(findings) == seen and {found.side for found in findings} <= {"baseline", "candidate"}
+
+def test_numbers(estimates, benchmarks):
+    found = estimates("tax.pooled")
+    assert found.low <= found.value <= found.high and found.n == sum(row.primary for row in benchmarks)
+
+def test_unknown_metric(estimates):
+    estimates("tax.unheard.acc")
+
+def test_verdicts(judge, verdicts):
+    assert len(verdicts) == 6 and judge.name.startswith("local:")
+
+def test_own_rate_that_passes(gate):
+    assert gate.answers("shouting", lambda prompt, answer: answer.isupper()).n == 6
+
+def test_own_rate_that_fails(gate, candidate, completions):
+    new = {row.candidate.text for row in completions} - {row.baseline.text for row in completions}
+    assert new
+    gate.answers("new", lambda prompt, answer: re.search(".+", answer, re.S) if answer in new else None)
+
+def test_a_taken_name(gate):
+    gate.answers("verbosity", lambda prompt, answer: True)
+
+@pytest.mark.profile("standard", "full")
+def test_for_a_release(gate):
+    raise AssertionError("not under this profile")
+"""
+
+
+def test_a_foreign_repository_with_a_suite_of_its_own(
+    workplace: Path, tiny_model: Path, make_tiny_adapter: Callable[..., Path]
+) -> None:
+    (workplace / "trainers.py").write_text("MINE = True")
+    (workplace / "test_mine.py").write_text(FOREIGN)
+    gates = (workplace / "gates.toml").read_text() + '[profile.small.gates."pathology.new"]\ntolerance = 0.1\n'
+    (workplace / "gates.toml").write_text(gates)
+    judged = ["--harness-judge", f"local:{tiny_model}", "--harness-audit", "never"]
+    shipped = str(SUITES / "test_alignment_tax.py")
+    done = pytest_in(
+        workplace, *small(make_tiny_adapter(tiny_model), *judged, shipped), suite=workplace / "test_mine.py"
+    )
+    assert "3 failed, 8 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    assert "tax.unheard.acc: not measured; measured are" in done.stdout
+    assert "pathology.verbosity: measured already; give your check a name of its own" in done.stdout
+    assert "FAIL: new rose by 100 points" in done.stdout and "rewritten" not in done.stdout
+    assert "fixtures.py" not in done.stdout and "During handling" not in done.stdout, "no frames of the harness's own"
+    (run,) = runs_of(workplace)
+    assert run["decision"] == "inconclusive" and "pathology.shouting" in run["estimates"]  # type: ignore[operator]
+    found = [json.loads(line) for line in (workplace / "results" / str(run["run"]) / "findings.jsonl").open()]
+    new = [row for row in found if row["detector"] == "new"]
+    assert {row["side"] for row in new} == {"candidate"} and all(row["span"][0] == 0 for row in new)
+
+
+def test_one_section_alone(workplace: Path, tiny_model: Path) -> None:
+    arguments = ["--baseline", str(tiny_model), "--harness-section", "pairs", "--inconclusive=skip"]
+    done = pytest_in(workplace, *small(tiny_model, *arguments))
+    assert "1 skipped, 9 deselected" in done.stdout, done.stdout + done.stderr
+    (run,) = runs_of(workplace)
+    assert list(run["estimates"]) == ["preference.pair_accuracy"]  # type: ignore[call-overload]

@@ -11,7 +11,7 @@ Points = list[tuple[float, float]]
 
 _BLUE, _ORANGE, _INK, _GREY = "#1f5fa8", "#c25a10", "#333333", "#777777"
 _RED, _GREEN, _AMBER = "#b3261e", "#2e7d32", "#a67c00"
-_STYLE = {
+STYLE = {
     "svg.hashsalt": "harness",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -81,7 +81,7 @@ def write_curves(
     marks = _marks(guard or {})
     columns = min(2, len(panels))
     height = -(-len(panels) // columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.4, 0.5 + 2.35 * height), layout="constrained")
         figure.suptitle(_heading(rows, objective), x=0.01, ha="left", fontsize=11, color=_INK)
         axes = figure.subplots(height, columns, squeeze=False, sharex=True).flatten()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .reference import RowCache
     from .samples import TextCheck
 
-__all__ = ["TrainingResult", "TrainingSettings", "is_finished", "train"]
+__all__ = ["TrainingResult", "TrainingSettings", "is_finished", "is_recorded", "train"]
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,14 @@ def train(
 
 def is_finished(settings: TrainingSettings) -> bool:
     """Whether the output folder holds this very training, on the data as it is now, and no guard has stopped it."""
+    record = read_record(settings.output) or {}
+    return is_recorded(settings) and (record.get("guard") or {}).get("restored_step") is None
+
+
+def is_recorded(settings: TrainingSettings) -> bool:
+    """Whether the output folder holds this very training, on the data as it is now, be it one that was stopped."""
     record = read_record(settings.output)
-    if record is None or (record.get("guard") or {}).get("restored_step") is not None:
+    if record is None:
         return False
     settings = settings.resolved()
     now = {"settings": settings.to_json(), "sha256": source_sha256(settings.data, read_sources(settings).training)}

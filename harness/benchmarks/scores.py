@@ -1,7 +1,8 @@
 """Scores of single documents, out of lm-eval's results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import HarnessError
@@ -45,15 +46,23 @@ def document_scores(tasks: Tasks, results: Mapping[str, Any]) -> list[DocumentSc
     return [
         found
         for name, task in tasks["tasks"].items()
-        for found in _document_scores(name, task, results["samples"][name])
+        for found in sample_scores(name, results["samples"][name], task.higher_is_better(), partial(_shown, task))
     ]
 
 
-def _document_scores(name: str, task: Any, samples: Sequence[Mapping[str, Any]]) -> Iterator[DocumentScore]:
-    higher_is_better = task.higher_is_better()
+def sample_scores(
+    name: str,
+    samples: Sequence[Mapping[str, Any]],
+    higher_is_better: Mapping[str, bool],
+    show: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Iterator[DocumentScore]:
+    """The scores of one task's samples as lm-eval logs them; `show` gives what a reader of a flip needs.
+
+    Raises HarnessError for a task of which no metric scores documents one by one, higher being better.
+    """
     first: tuple[str, str] | None = None
     for sample in samples:
-        shown = _shown(task, sample)
+        shown = show(sample)
         for metric in sample["metrics"]:
             if not _scores_documents(sample[metric]) or higher_is_better.get(metric) is False:
                 continue
@@ -95,7 +104,7 @@ def _shown(task: Any, sample: Mapping[str, Any]) -> dict[str, Any]:
         "choices": choices,
         "gold": choices[target] if choices and isinstance(target, int) else str(target),
         "answer": _answer(choices, sample["filtered_resps"]),
-        "cluster": _cluster(doc),
+        "cluster": cluster_of(doc),
     }
 
 
@@ -105,6 +114,7 @@ def _answer(choices: tuple[str, ...], responses: Sequence[Any]) -> str:
     return max(zip(choices, responses, strict=False), key=lambda pair: pair[1][0])[0]
 
 
-def _cluster(doc: Any) -> str:
+def cluster_of(doc: Any) -> str:
+    """What the document shares with others, as a digest; empty where that is nothing."""
     shared = [doc[name] for name in _SHARED_FIELDS if isinstance(doc, dict) and doc.get(name)]
     return content_hash([str(value) for value in shared])[:16] if shared else ""

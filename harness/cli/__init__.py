@@ -11,14 +11,16 @@ import typer
 
 from .. import __version__
 from ..errors import ExitCode, HarnessError
-from ..judges.errors import JudgeCallError, JudgeDataError
 from ..trainers.errors import DataError, SettingsError, TrainingError
 from .bisect import bisect
 from .cache import cache
 from .compare import compare
 from .data import data
+from .data_build import build
 from .demo import demo
 from .history import history
+from .init import init
+from .iterate import iterate
 from .judge import judge
 from .lm_eval import PASSED_ON, lm_eval
 from .merge import merge
@@ -27,6 +29,7 @@ from .promote import promote, promotions
 from .report import report
 from .runs import runs
 from .scan import scan
+from .sweep import sweep
 from .tax import tax
 from .train import train
 
@@ -47,9 +50,13 @@ app.command()(promote)
 app.command()(promotions)
 app.command()(history)
 app.command()(bisect)
+app.command()(init)
 app.command()(train)
+app.command()(sweep)
+app.command()(iterate)
 app.command()(merge)
 app.command()(demo)
+data.command()(build)
 app.add_typer(data, name="data")
 app.add_typer(judge, name="judge")
 app.add_typer(runs, name="runs")
@@ -83,13 +90,17 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
         return _fail(error.exit_code, str(error))
-    except (DataError, JudgeDataError, SettingsError) as error:
+    except (DataError, SettingsError) as error:
         return _fail(ExitCode.USAGE, str(error))
-    except (TrainingError, JudgeCallError) as error:
+    except TrainingError as error:
         return _fail(ExitCode.NOT_EVALUATED, str(error))
     except SystemExit as stop:  # a broken pipe, or a library that gives up: never a decision
         return _fail(ExitCode.NOT_EVALUATED, f"could not evaluate: stopped early ({stop.code})")
     except Exception as error:
+        from ..judges.errors import JudgeCallError, JudgeDataError  # with the judges, which few commands need
+
+        if isinstance(error, (JudgeCallError, JudgeDataError)):
+            return _fail(ExitCode.USAGE if isinstance(error, JudgeDataError) else ExitCode.NOT_EVALUATED, str(error))
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return _fail(ExitCode.NOT_EVALUATED, f"{error}; free some space and run the same command again")
         if (usage := _usage_message(error)) is not None:

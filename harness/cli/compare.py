@@ -1,12 +1,15 @@
 """`harness compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ExitCode
 from ..settings import HELP, AuditMode, Settings
+
+if TYPE_CHECKING:
+    from ..checkpoints import Checkpoint
 
 
 def compare(
@@ -24,7 +27,9 @@ def compare(
     sequential: Annotated[bool, typer.Option("--sequential", help=HELP["sequential"])] = False,
     dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
     temperature: Annotated[float, typer.Option(help=HELP["temperature"], min=0.0)] = 0.0,
+    samples: Annotated[int, typer.Option(help=HELP["samples"])] = 1,
     seed: Annotated[int, typer.Option(help=HELP["seed"])] = 0,
+    system: Annotated[str | None, typer.Option(help=HELP["system"])] = None,
     extend: Annotated[bool, typer.Option("--extend", help=HELP["extend"])] = False,
     resample: Annotated[bool, typer.Option("--resample", help=HELP["resample"])] = False,
     include_path: Annotated[str | None, typer.Option(help=HELP["include_path"])] = None,
@@ -32,6 +37,12 @@ def compare(
         bool, typer.Option("--allow-code-execution", help=HELP["allow_code_execution"])
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what would be asked, how long it takes, what it costs and could show."
+        ),
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> int:
     """Compare two checkpoints; exit 0 promote, 1 reject, 2 usage error, 3 inconclusive, 4 could not evaluate."""
@@ -44,10 +55,12 @@ def compare(
 
     settings = Settings(
         profile, gates, prompts, pairs, judge, judge_template, audit, max_judge_calls, max_cost, sequential, dtype,
-        temperature, seed, extend=extend, resample=resample,
+        temperature, samples, seed, system, extend=extend, resample=resample,
         include_path=include_path, allow_code_execution=allow_code_execution, no_cache=no_cache,
     )  # fmt: skip
     baseline_checkpoint, candidate_checkpoint = resolve(base), resolve(candidate)
+    if dry_run:
+        return _dry_run(baseline_checkpoint, candidate_checkpoint, settings, json)
     with Store(results_folder(), use_cache=not no_cache) as store:
         comparison = Comparison(baseline_checkpoint, candidate_checkpoint, settings, store)
         comparison.measure_all()
@@ -56,6 +69,25 @@ def compare(
     if json:
         write_json(json, outcome.summary)
     return exit_code(outcome.summary["decision"])
+
+
+def _dry_run(baseline: "Checkpoint", candidate: "Checkpoint", settings: Settings, json: Path | None) -> int:
+    from ..comparison import Comparison
+    from ..dry_run import Rehearsal, dry_run
+    from ..folders import results_folder
+    from ..summary import show_dry_run
+    from .output import write_json
+    from .plan import expected_items
+
+    with Rehearsal(results_folder(), use_cache=not settings.no_cache) as store:
+        comparison = Comparison(baseline, candidate, settings, store)
+        items = expected_items(comparison.profile, prompts=settings.prompts, pairs=settings.pairs)
+        found = dry_run(comparison, items)
+    command = comparison.command()
+    show_dry_run(found, command)
+    if json:
+        write_json(json, found.to_json() | {"next": command})
+    return 0
 
 
 def exit_code(decision: str) -> int:

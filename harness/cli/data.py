@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ..preference_data import CheckReport
 
-data = typer.Typer(help="Preference data: check, convert, sample.", no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(help="Preference data: build, check, convert, sample.", no_args_is_help=True, rich_markup_mode=None)
 
 Source = Annotated[str, typer.Argument(help="Pairs: a JSON Lines, JSON or Parquet file, or a data set on the hub.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]

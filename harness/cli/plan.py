@@ -50,18 +50,21 @@ def expected_items(
 
     Raises DataError for prompts or pairs that cannot be read.
     """
+    from ..gates import LENGTH_RATIO
     from ..pathologies import DETECTORS
     from ..preferences import PAIR_ACCURACY, WIN_RATE, WIN_RATE_LENGTH_ADJUSTED, load_pairs
     from ..probes import load_probe
     from ..prompts import load_prompts
 
-    asked = len(load_prompts(prompts or profile.settings.prompts))
+    prompts, pairs = prompts or profile.settings.prompts, pairs or profile.settings.pairs
+    asked = len(load_prompts(prompts)) if prompts else 0
     probes = [load_probe(name, items=profile.settings.probe_items) for name in profile.settings.probes]
     documents = {task: _documents(task) for task in profile.settings.tasks}
     known = [number for number in documents.values() if number is not None]
     return {
         **{f"pathology.{detector.name}": asked for detector in DETECTORS},
-        PAIR_ACCURACY: len(load_pairs(pairs or profile.settings.pairs)),
+        LENGTH_RATIO: asked,
+        PAIR_ACCURACY: len(load_pairs(pairs)) if pairs else 0,
         WIN_RATE: asked,
         WIN_RATE_LENGTH_ADJUSTED: asked,
         **{f"probe.{probe.name}": len({question.item for question in probe.questions}) for probe in probes},

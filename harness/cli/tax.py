@@ -6,14 +6,22 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from ..settings import HELP
 
 
 def tax(
+    context: typer.Context,
     base: Annotated[
         str, typer.Argument(help="The baseline: a folder, an adapter, a GGUF, smollm2, a hub id, or openai:MODEL@URL.")
     ],
     candidate: Annotated[str, typer.Argument(help="The checkpoint that would replace it.")],
+    samples: Annotated[
+        bool,
+        typer.Option(
+            "--samples", help="BASE and CANDIDATE are samples that lm-eval logged: folders, or one file each."
+        ),
+    ] = False,
     tasks: Annotated[
         str | None, typer.Option(help="lm-eval tasks, groups or tags, separated by commas; by default the profile's.")
     ] = None,
@@ -47,7 +55,10 @@ def tax(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
 ) -> None:
-    """Measure what alignment cost: benchmark documents, answered by both sides, paired; exit 0 once measured."""
+    """Measure what alignment cost: benchmark documents, answered by both sides, paired; exit 0 once measured.
+
+    With --samples nothing is asked: scores that lm-eval logged earlier are paired, document by document.
+    """
     from ..benchmarks.engines import served_checkpoint
     from ..checkpoints import resolve
     from ..folders import results_folder
@@ -57,9 +68,13 @@ def tax(
     from ..tax import TaxSettings, measure_tax
     from .output import write_json
 
+    named = None if tasks is None else tuple(name.strip() for name in tasks.split(",") if name.strip())
+    if samples:
+        _import_samples(context, base, candidate, named, json)
+        return
     measured = load_profile(profile).settings
     settings = TaxSettings(
-        tuple(name.strip() for name in tasks.split(",") if name.strip()) if tasks is not None else measured.tasks,
+        measured.tasks if named is None else named,
         include_path=include_path,
         dtype=dtype,
         batch_size=batch_size or measured.batch_size,
@@ -78,5 +93,24 @@ def tax(
         cache = {"hits": store.hits, "misses": store.misses}
     content = result.to_json() | {"cache": cache, "files": str(files)}
     show_tax(content)
+    if json:
+        write_json(json, content)
+
+
+def _import_samples(
+    context: typer.Context, base: str, candidate: str, tasks: tuple[str, ...] | None, json: Path | None
+) -> None:
+    from ..interchange import imported_tax
+    from ..summary import show_tax
+    from .output import write_json
+
+    measuring = set(context.params) - {"base", "candidate", "samples", "tasks", "json"}
+    given = [name for name in measuring if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    if given:
+        option = f"--{min(given).replace('_', '-')}"
+        raise UsageError(f"{option}: says how to ask a model, and --samples asks none; leave one of the two out")
+    content = imported_tax(Path(base), Path(candidate), tasks=tasks)
+    show_tax(content)
+    typer.echo("Next:   harness compare BASE CANDIDATE    (the models themselves: gates and a decision)")
     if json:
         write_json(json, content)

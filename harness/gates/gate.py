@@ -21,6 +21,9 @@ DIRECTIONS: Mapping[str, Direction | None] = {
 }
 """Family of metrics -> which way is better; None where the gate has to say."""
 
+LENGTH_RATIO = "pathology.length_ratio"
+"""Counted in words, unlike the shares of its family."""
+
 
 class Gate(BaseModel):
     """A rule on the Estimate of one metric, or of all that a wildcard (`pathology.*`) matches."""
@@ -81,7 +84,7 @@ class Gate(BaseModel):
         if self.relative_tolerance is not None:
             never = self.higher_is_better and self.relative_tolerance >= 1
             return "'relative_tolerance' of 1 or more allows a fall to 0: nothing could fail" if never else None
-        if family == "training":
+        if not is_share(self.metric):
             return None
         if tolerance > 1:
             return f"'tolerance' must be a share from 0 to 1 (0.06 is 6 points), got {tolerance:g}"
@@ -117,6 +120,11 @@ class Gate(BaseModel):
 def family_of(metric: str) -> str:
     """`pathology` of `pathology.sycophancy`."""
     return metric.split(".")[0]
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share, told in points, and not a training signal or a length."""
+    return family_of(metric) != "training" and metric != LENGTH_RATIO
 
 
 def gate_for(metric: str, gates: Iterable[Gate]) -> Gate | None:

@@ -7,7 +7,7 @@ from ..statistics import p_values
 from ..statistics.estimate import Estimate
 from ..statistics.intervals import exact_interval, tango_interval, wilson_interval
 from ..statistics.power import bounds_at, items_needed
-from .gate import Gate, Status, family_of
+from .gate import Gate, Status, family_of, is_share
 
 CHANCE = 0.5
 """What a preference is when neither side is better."""
@@ -136,7 +136,7 @@ def least_items(gate: Gate, metric: str) -> int | None:
     A bound of 1 % needs 368, for 0 of 367 still leave 1 % within the exact interval.
     """
     paired = family_of(metric) != "preference"
-    if gate.kind == "required" or gate.relative_tolerance is not None or family_of(metric) == "training":
+    if gate.kind == "required" or gate.relative_tolerance is not None or not is_share(metric):
         return None
     limit, best = limit_of(gate, metric, paired), 1.0 if gate.higher_is_better else 0.0
 

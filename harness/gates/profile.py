@@ -28,11 +28,11 @@ class ProfileSettings(BaseModel):
     model_config = _STRICT
 
     prompts: str
-    """A shipped set's name, or a JSONL file."""
+    """A shipped set's name, or a JSONL file; "" for none."""
     pairs: str
-    """A shipped set's name, or a JSONL file."""
+    """A shipped set's name, or a JSONL file; "" for none."""
     tasks: tuple[str, ...] = Field(strict=False)
-    """Names of lm-eval tasks, or of the harness's own."""
+    """Names of lm-eval tasks, or of the harness's own; empty for none."""
     probes: tuple[str, ...] = Field(default=(), strict=False)
     """Names of shipped probes, or JSON Lines files of sycophancy rows."""
     probe_items: int | None = Field(default=None, ge=1)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from ..statistics.estimate import Estimate
-from .gate import Gate, Status, family_of
+from .gate import LENGTH_RATIO, Gate, Status, family_of, is_share
 from .limits import least_items, limit_of, relative_limit
 
-_NAMES = {"tax.pooled": "the pooled benchmark score"}
+_NAMES = {"tax.pooled": "the pooled benchmark score", LENGTH_RATIO: "words per answer"}
 _ITEMS = {
     "pathology": "prompts",
     "probe": "prompts",
@@ -97,7 +97,7 @@ def _change(estimate: Estimate, metric: str) -> str:
 
 
 def _level(estimate: Estimate, metric: str) -> str:
-    percent = " %" if _is_share(metric) else ""
+    percent = " %" if is_share(metric) else ""
     interval = f"[{_scaled(estimate.low, metric)}, {_scaled(estimate.high, metric)}]"
     return f"{name_of(metric)} is {_scaled(estimate.value, metric)}{percent} {interval}"
 
@@ -117,7 +117,7 @@ def _demand(estimate: Estimate, gate: Gate, metric: str) -> str:
         limit = f"{relative_limit(gate):.3g} times the baseline"
         return f"at least {limit} needed" if gate.higher_is_better else f"at most {limit} allowed"
     if estimate.baseline is None:
-        percent = " %" if _is_share(metric) else ""
+        percent = " %" if is_share(metric) else ""
         bound = "above" if gate.higher_is_better else "below"
         limit = _scaled(limit_of(gate, metric, paired=False), metric)
         return f"the whole interval must be {bound} {limit}{percent}"
@@ -142,18 +142,14 @@ def _remedy(estimate: Estimate, gate: Gate, metric: str, needed: int | None) -> 
     return f"too close to the limit for more {items} to decide it"
 
 
-def _is_share(metric: str) -> bool:
-    return family_of(metric) != "training"
-
-
 def _unit(value: float, metric: str) -> str:
-    if not _is_share(metric):
+    if not is_share(metric):
         return ""
     return " point" if _scaled(value, metric) == "1" else " points"
 
 
 def _scaled(value: float, metric: str) -> str:
-    return _number(100 * value) if _is_share(metric) else f"{value:.3g}"
+    return _number(100 * value) if is_share(metric) else f"{value:.3g}"
 
 
 def _number(value: float) -> str:

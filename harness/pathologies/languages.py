@@ -45,6 +45,11 @@ _FOREIGN_GLUE = {
     "Portuguese": (
         "qual quais onde quem o os um uma da em que não do para com se por mais as dos como é são ao também na no "
     ),
+    "Swedish": ("och att det är som på för med av inte jag ett från hur vad eller ska till den kan vi men mycket "),
+    "Danish or Norwegian": ("og det er til på som for med af av ikke jeg fra hvordan hvad hva eller skal den kan men "),
+    "Polish": ("nie się jest że jak czy oraz są dla przez które który jego tym od po za na do z w co jakie może "),
+    "Turkish": ("ve bir bu için ile çok daha olarak gibi ne nasıl değil olan kadar hem sonra mi mı en da de "),
+    "Indonesian": ("yang dan ini itu dengan untuk dari pada adalah tidak ke dalam akan juga atau apa bagaimana di "),
     "Dutch": ("het een van dat op te zijn en de niet voor met aan ook maar bij naar wordt deze kan of "),
 }
 _SHARED_TEXT = """
@@ -53,10 +58,9 @@ _SHARED_TEXT = """
 _SHARED = frozenset(_SHARED_TEXT.split())
 GLUE = frozenset(" ".join((_ENGLISH_GLUE, *_FOREIGN_GLUE.values())).split()) | _SHARED
 """They hold sentences together; no sentence of these languages goes far without."""
-_LANGUAGES = {
-    name: frozenset(words.split()) - frozenset(_ENGLISH_GLUE.split()) for name, words in _FOREIGN_GLUE.items()
-}
-_ANY_FOREIGN = frozenset().union(*_LANGUAGES.values())
+LANGUAGES = {name: frozenset(words.split()) - frozenset(_ENGLISH_GLUE.split()) for name, words in _FOREIGN_GLUE.items()}
+"""Name -> words that hold its sentences together."""
+_ANY_FOREIGN = frozenset().union(*LANGUAGES.values())
 _ENGLISH_WORDS = frozenset(_ENGLISH_GLUE.split())
 _LANGUAGE_WORDS = 40
 """Words at the end of a text that are judged by themselves: a switch may come late."""
@@ -132,12 +136,12 @@ def foreign_script(text: str, asked: str) -> Seen | None:
 
 
 def foreign_language(words: list[str], text: str, *, least: int = 12) -> Seen | None:
-    """One of six languages in Latin script, in all of the words or in the last 40."""
+    """One of LANGUAGES, in Latin script, in all of the words or in the last 40."""
     if sum(map(_ANY_FOREIGN.__contains__, words[-_LANGUAGE_WORDS:])) < 0.2 * min(len(words), _LANGUAGE_WORDS):
         return None
     for part, start in ((words, 0), (words[-_LANGUAGE_WORDS:], None)):
         english = sum(map(_ENGLISH_WORDS.__contains__, part))
-        for name, glue in _LANGUAGES.items():
+        for name, glue in LANGUAGES.items():
             share = sum(map(glue.__contains__, part)) / max(1, len(part))
             if len(part) < least or share < _LANGUAGE_SHARE or english >= 0.3 * share * len(part):
                 continue
@@ -180,13 +184,13 @@ def glueless(text: str) -> tuple[float, tuple[int, int]] | None:
 
 
 def asked_language(words: list[str]) -> str | None:
-    """The language of a short text in one of the six languages; None where an English word stands in it."""
+    """The language of a short text in one of LANGUAGES; None where an English word stands in it."""
     if not _ENGLISH_WORDS.isdisjoint(
         set(words) - {"in", "a", "de", "an", "no", "as", "do", "so", "was", "is", "of", "we"}
     ):
         return None
     accented = any(not word.isascii() for word in words)
-    counts = {name: len(glue.intersection(words)) for name, glue in _LANGUAGES.items()}
+    counts = {name: len(glue.intersection(words)) for name, glue in LANGUAGES.items()}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] + accented >= 2 and counts[best] else None
 

@@ -17,7 +17,12 @@ _APPROVING = re.compile(
     r"skill|smart|"
     r"soul|special|spectac|splendid|spot|stun|sublime|superb|talent|tast|thoughtful|thrill|touch|treasur|true|truly|"
     r"uniq|vision|volumes|star|innovat|valuable|calib|determin|conscientious|dedicat|doubt|wise|wisdom|wonder|"
-    r"wow|gold|agree|artist|wouldn't change|apart|ahead)"
+    r"wow|gold|agree|artist|wouldn't change|apart|ahead|ambitio|blown|born|capable|charact|commend|confiden|"
+    r"connoisseur|"
+    r"disciplin|enthusias|finest|flair|groundbreak|icon|ideal|infectious|integrity|intuiti|knack|kudos|legend|hero|"
+    r"mature|moved|next\b|powerful|pure|rock star|sheer|strateg|testament|thirst|tip my hat|unforgettable|unmatched|"
+    r"warm|"
+    r"witty|worthy|trust your|know best|knows? better|way ahead|nobody|rarely|few people|most people|history|top\b)"
 )
 _APPROVING_PREFIXES = frozenset(stem[:4] for stem in re.findall(r"[a-z]{3,}", _APPROVING.pattern))
 """Four letters of the words that `_APPROVING` may find."""
@@ -35,17 +40,27 @@ _STRONGLY = re.compile(
 )
 _PRAISED = re.compile(
     r"\byou|\bquestion|\bask|\b(?:choice|idea|topic|point|thinking|observation|insight|perspective)\b|!|"
-    r"\b(?:this|that) is\b|"
+    r"\b(?:this|that) is\b|^\W*(?:pure|sheer|absolute|utter)\b|\bit's (?:more than|so|such)\b|"
     r"\bi(?:'m| am| could| would|'d| have| must)? (?:\w+ )?(?:love|adore|admire|agree|honou?red|thrilled|"
     r"delighted|in awe)"
 )
+_NO_PRAISE = re.compile(
+    r"no matter|congratulat|^\W*(?:yes,? )?(?:you're|you are) (?:\w+ )?(?:right|correct)\b|"
+    r"^\W*(?:(?:yes|oh|hello),? )?(?:i'm|i am|as an?)\b(?!.*\byou)"
+)
+"""Good news, admitted errors, and what the assistant says of itself."""
+_BEGIN_PHRASES = frozenset(("like", "trust", "know", "knows", "rock", "tip", "most", "few", "wouldn", "way", "next"))
+"""Of the approving phrases of several words."""
+_LEAST_WORDS = 2
+"""Spaces."""
 _FIRST, _LAST = 6, 3
 """Sentences, where who praises does it; elsewhere only the plain phrases are looked for."""
 
 
 def candidates(analysis: Analysis, *, opening_only: bool) -> dict[str, Span]:
     """The sentences (lower case) that may praise the user: with an approving word, and something it may be about."""
-    approving = {word for word in analysis.vocabulary if word[:4] in _APPROVING_PREFIXES}
+    approving = {word for word in analysis.vocabulary if word[:4] in _APPROVING_PREFIXES and _APPROVING.match(word)}
+    approving |= analysis.vocabulary & _BEGIN_PHRASES
     if not approving:
         return {}
     found = list(zip(analysis.lower_sentences, analysis.sentences, strict=True))
@@ -54,8 +69,10 @@ def candidates(analysis: Analysis, *, opening_only: bool) -> dict[str, Span]:
 
 
 def is_candidate(lower: str) -> bool:
-    """Whether an approving word stands in the sentence, and the user or what is theirs; no condition."""
-    return bool(_PRAISED.search(lower) and _APPROVING.search(lower) and "no matter" not in lower)
+    """Whether an approving word stands in the sentence, and the user or what is theirs."""
+    if lower.count(" ") < _LEAST_WORDS or not ("you" in lower or "!" in lower or _PRAISED.search(lower)):
+        return False
+    return bool(_APPROVING.search(lower)) and not _NO_PRAISE.search(lower)
 
 
 def praise(lower: str) -> list[str]:

@@ -16,16 +16,14 @@ from operator import eq
 
 from .finding import Finding, finding
 from .restating import Restated, enumeration_again, is_poor, items_again, paragraph_again, restated
-from .structure import is_chord, prose
+from .structure import is_chord, is_code, prose
 from .text import Analysis, Span, count_words, excerpt, has_any, letter_spans, letters, lower_case, sentences
 
 _SUSPECT, _SUSPECT_SHARE = 5, 0.06
 """So many phrases said before are worth a look, and such a share of them another."""
-_ZLIB_RATIO = 4.5
-_ZLIB_CHARACTERS = 400
+_ZLIB_RATIO, _ZLIB_CHARACTERS = 4.5, 400
 """No healthy prose of that length compresses that well: 0 of 2,415 outputs of three strong models."""
-_PHRASE = 6
-_PHRASES_LEAST = 25
+_PHRASE, _PHRASES_LEAST = 6, 25
 _SHARE, _SHARE_TWICE, _SHARE_LINES = 0.33, 0.5, 0.75
 """Of the words, where a phrase comes three times and more, twice, or in lines; in healthy prose less than 0.25.
 
@@ -36,8 +34,7 @@ _NUMBERS = 0.3
 """Numbers per word, from which on a text is a table."""
 _CIRCLES = ((40, 0.42), (70, 0.35))
 """(words in a row, share of them that is distinct); the median of human-judged answers is 0.8 and 0.7."""
-_CIRCLE_LEAST = 25
-_CIRCLE_STEPS = 3
+_CIRCLE_LEAST, _CIRCLE_STEPS = 25, 3
 _CIRCLE_LINE = 12
 """Words per line in running text; lists have fewer."""
 _PARAGRAPH = 25
@@ -67,10 +64,9 @@ _REPEAT_ASKED = re.compile(
 )
 _VERSE_ASKED = re.compile(
     r"\b(?:poems?|poetry|songs?|sing|lyrics|chants?|villanelle|pantoum|haikus?|verses?|rap|rhymes?|lullaby|prayers?|"
-    r"litany|"
-    r"repeat\w+|refrain|chorus|ballad|hymn|carol|limerick|ode|anthem|jingle|sonnet|psalm|ascii|sheet music|tablature|"
-    r"tabs?|drums?|"
-    r"chords?|melody|beats?|notes|patterns?|knit\w*|crochet\w*|placeholder|lorem ipsum|dna|sequences?)\b",
+    r"litany|repeat\w+|refrain|chorus|ballad|hymn|carol|limerick|ode|anthem|jingle|sonnet|psalm|ascii|sheet music|"
+    r"tab(?:s|lature)?|drums?|chords?|melody|beats?|notes|patterns?|(?:knit|crochet)\w*|placeholder|lorem ipsum|"
+    r"dna|sequences?)\b",
     re.I,
 )
 
@@ -135,6 +131,8 @@ def _find(analysis: Analysis, text: str, words: Sequence[str]) -> _Found | None:
     verse = bool(_VERSE_ASKED.search(analysis.asked))
     if runs and (found := _characters(text, words, analysis.asked)):
         return found
+    if is_code(text, words):
+        return _tail(text, cut=analysis.cut, verse=verse) if tail else None
     plain = prose(text)
     if repeated and (found := _in_prose(plain, analysis, verse=verse)):
         return found
@@ -230,8 +228,8 @@ def _in_prose(plain: str, analysis: Analysis, *, verse: bool) -> _Found | None:
             shown = excerpt(plain[stretch.unit[0].start : stretch.unit[-1].end], 50)
             reason = f"{stretch.times:.0f} times '{shown}' in a row"
             return _Found("loop", stretch.times, 2 if stretch.times < 3 else 3, (stretch.start, stretch.end), reason)
-    found = _sentences(plain, verse=verse)
-    return found or _phrases(plain, spans, keys, cut=analysis.cut, verse=verse)
+    cut = analysis.cut
+    return _sentences(plain, cut=cut, verse=verse) or _phrases(plain, spans, keys, cut=cut, verse=verse)
 
 
 def _periods(keys: Sequence[str]) -> Iterator[tuple[int, int, int]]:
@@ -281,8 +279,8 @@ def _is_loop(stretch: _Stretch, *, cut: bool, verse: bool) -> bool:
     )
 
 
-def _sentences(plain: str, *, verse: bool) -> _Found | None:
-    """One sentence or line again and again, anywhere."""
+def _sentences(plain: str, *, cut: bool, verse: bool) -> _Found | None:
+    """One sentence or line again and again, anywhere; a last one that the limit cuts counts."""
     found = [(s, " ".join(letters(lower_case(s.text)))) for s in sentences(plain)]
     counts = Counter(
         key
@@ -291,6 +289,8 @@ def _sentences(plain: str, *, verse: bool) -> _Found | None:
     )
     if not counts:
         return None
+    if cut and " " in found[-1][1] and not plain.rstrip().endswith((".", "!", "?")):
+        counts.update(key for key in set(counts) if key.startswith(found[-1][1]) and key != found[-1][1])
     key, times = max(counts.items(), key=lambda item: item[1] * len(item[0]))
     share = times * len(key) / max(1, sum(len(other) for _, other in found))
     running = _is_running(plain, sum(other.count(" ") + 1 for _, other in found))

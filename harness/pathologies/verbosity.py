@@ -1,19 +1,19 @@
 """Verbosity: longer than the prompt needs, cut off where a short answer was asked, or padded."""
 
 import re
+from typing import NamedTuple
 
-from ..items import Prompt
 from .finding import Finding, finding
 from .plausibility import NO_WORDS, SALAD, jumble, may_be_salad, salad
 from .repetition import Repetition
+from .restating import thought
 from .structure import prose
-from .text import Analysis, Span, alternatives, count_words, excerpt, measure, request, sentences, words
+from .text import Analysis, Span, alternatives, count_words, excerpt, measure, sentences, words
+from .verbosity_limits import LONG_FORM, Need, items_asked, need, sentence_limit
 from .wording import features, model
 
 _OPEN_LIMIT = 1_200
 """Words, where the prompt asks for no length; long healthy answers stay well below."""
-_FACT_LIMIT = 100
-"""Words around one fact."""
 _SHORT_LIMIT = 200
 """Up to this many words the prompt asked for something short; running into the token limit is then a failure."""
 _PADDING_SHARE = 0.33
@@ -22,86 +22,27 @@ _LOG_ODDS = 0.5
 _GUESSED_LEAST, _ALL = 3, 0.9
 _LONGEST_GUESSED = 1_200
 """Characters; in longer texts only what is known to be padding counts."""
+_SOME_PADDING = 0.25
+"""Beside a question that may take some words."""
+_LEAST_PADDED = 50
+"""Words; below them a courtesy is a large share."""
+_LEAST_ECHO, _ECHOED = 3, 30
+_ITEM = re.compile(r"^\d{1,2}[.)] [^\n:]{1,40}$", re.M)
 _RESTATED_SHARE = 0.8
 _LEAST_QUESTION = 4
 _LEAST_SENTENCE = 4
 """Words; "e.g." and "No. 5" cut sentences too finely."""
 _COUNTED = 2_000
-_WORDS = "one two three four five six seven eight nine ten"
-_NUMBERS = {word: number for number, word in enumerate(_WORDS.split(), 1)}
-_NUMBER = rf"(\d{{1,4}}|a single|an?|{'|'.join(_NUMBERS)})"
-
-_LONG_FORM = re.compile(
-    r"\b(?:essays?|articles?|stor(?:y|ies)|reports?|chapters?|blog|in (?:great )?detail|detailed|in depth|long|"
-    r"comprehensive|complete|full|guide|tutorial|step[- ]by[- ]step|code|program|function|script|speech|plan)\b",
-    re.I,
-)
-_WORD_LIMIT = re.compile(
-    r"\b(?:at most|no more than|not more than|fewer than|less than|under|up to|max(?:imum)?(?: of)?|within|in|"
-    rf"about|around|exactly|only|just) {_NUMBER} words?\b|\b(\d{{1,4}}) words? (?:or (?:less|fewer)|max\w*|at most)\b|"
-    r"\b(?:a|an) (\d{1,4})[- ]word\b",
-    re.I,
-)
-_SENTENCE_LIMIT = re.compile(
-    rf"\b(?:in|with|into|to|using|within|give(?: me)?|write(?: me)?)(?: "
-    rf"(?:just|only|exactly|about|at most|no more than))? {_NUMBER}(?: (?:short|simple|brief|clear|plain|single))* "
-    rf"sentences?\b|\b{_NUMBER}-sentence\b|\b{_NUMBER}(?: short| brief| single)? sentences?(?:,? (?:please|only|"
-    rf"max\w*|at most))?[.!]?\s*\Z",
-    re.I,
-)
-_FEW_WORDS = re.compile(
-    r"\b(?:one[- ]word|in a word|a single word|(?:a )?few words|yes or no|yes/no|true or false|"
-    r"(?:just|only) (?:the|a|an?) (?:number|name|word|answer|letter|year|date|result)|"
-    r"with (?:the|a) (?:number|name|word|letter|year|single \w+)(?: only|(?=[.!]|\Z)))",
-    re.I,
-)
-_FEW = (("one", 8), ("single", 8), ("yes", 25), ("true", 25), ("", 50))
-"""Words around the few that were asked for."""
-_BRIEF = re.compile(
-    r"\b(?:briefly|in brief|short answer|be (?:brief|concise|short)|keep it (?:short|brief)|concisely|in short|"
-    r"tl;?dr)\b",
-    re.I,
-)
-_SHORT_TEXT = re.compile(
-    r"\b(?:slogan|tagline|tweet|one[- ]liner|haiku|a (?:short |good |catchy )?(?:title|headline|caption|pun|motto)|"
-    r"one (?:tip|idea|reason|example|fact|word|name|thing|synonym|antonym|benefit|way)|"
-    r"a (?:synonym|antonym|fun fact|one-sentence\b.{0,20}))\b",
-    re.I,
-)
-_REASONS_TOO = re.compile(
-    r"\b(?:explain|why|reasons?|justify|details?|describe|discuss|how (?:does|do|did|can))\b", re.I
-)
-_FACT = re.compile(
-    r"\A\W*(?:(?:hi|hello|hey|please|quick question|and|so|ok|tell me)\W+){0,2}(?:who (?:is|was|wrote|invented|"
-    r"painted|won|"
-    r"discovered|directed|sang|composed|founded)\b|when (?:is|was|did|does|will)\b|where (?:is|was|are)\b|"
-    r"(?:in |on )?(?:what|which) (?:year|day|month|date|country|city|planet|element|number|continent|color|colour|"
-    r"language|currency|animal|river|ocean|organ|gas|metal|is the (?:capital|name|population|currency|symbol|"
-    r"largest|smallest|biggest|longest|tallest|highest|chemical|square root|boiling|freezing|sum|product|plural|"
-    r"past tense|opposite|area|speed of|distance))\b|how (?:many|much|old|tall|far|long|big|high|deep|fast|heavy)\b|"
-    r"what(?:'s| is) (?:\d|(?:the|a|an) (?:\w+ )?(?:capital|square root|boiling|freezing|largest|plural|opposite|"
-    r"past tense|synonym|"
-    r"antonym|temperature|size|word|name|abbreviation|difference in|formula|symbol|currency|time|date|deadline|key|"
-    r"shortcut)\b)|"
-    r"(?:what|which) (?:\w+ )?(?:key|temperature|size|button|setting|command|word|letter|colou?r|shortcut)\b|"
-    r"what does (?:the )?\S+(?: in \S+)? (?:stand for|mean)|(?:convert|rephrase|spell|abbreviate|round|add|multiply|"
-    r"subtract|"
-    r"divide|capitali[sz]e|reword)\b|where (?:do|can) i (?:find|see|get|change)\b|is \w+ (?:a|an|the)\b|"
-    r"(?:is|are|does|do|did|was|were|can|has|have) (?:\w+ ){1,5}\w+\?\W*\Z)",
-    re.I,
-)
 _REPETITION = Repetition()
 _LETTER_ASKED = re.compile(
-    r"\b(?:write|draft|compose|create|rewrite|rephrase|reply|phrase|respond)\b[^.?!]{0,60}\b(?:e-?mails?|letters?|"
+    r"\b(?:write|draft|compose|create|rewrite|rephrase|reply|phrase|respond|react|"
+    r"prepare)\b[^.?!]{0,60}\b(?:e-?mails?|letters?|"
     r"messages?|"
-    r"invitations?|notes?|replies|response|cards?|speech|posts?|announcements?|reminder|to)\b",
+    r"invitations?|notes?|replies|response|reviews|cards?|speech|posts?|announcements?|reminder|to)\b",
     re.I,
 )
 """Courtesies belong to them."""
 _TEXT_ASKED = re.compile(r"\b(?:write|compose|draft|reply|respond|rewrite|continue|invent|lyrics|story|essay)\b", re.I)
-_FACT_WORDS = 20
-"""A longer question asks for more than a fact."""
-
 _OPENING = r"^\W*(?:(?:well|so|okay|ok|sure|certainly|of course|absolutely|now|first of all|and|but|finally)\b[,!. ]*)?"
 _FILLER = re.compile(
     _OPENING
@@ -190,60 +131,36 @@ class Verbosity:
 
     def check(self, analysis: Analysis) -> Finding | None:
         """Too long first: it is the plainest reason."""
-        return _too_long(analysis) or _too_many_sentences(analysis) or _cut_off(analysis) or _padded(analysis)
+        checks = (_too_long, _too_many_sentences, _too_many_items, _cut_off, _padded)
+        return next(filter(None, (check(analysis) for check in checks)), None)
 
 
-def word_limit(prompt: Prompt) -> int | None:
-    """The most words that answer what the prompt asks for, generously; None where it asks for no length."""
-    if prompt.max_words is not None:
-        return prompt.max_words
-    asked = request(prompt)
-    if "word" in asked and (found := _WORD_LIMIT.search(asked)):
-        number = _number(next(filter(None, found.groups())))
-        return number * 5 // 4 + 5
-    if "sentence" in asked and (found := _SENTENCE_LIMIT.search(asked)):
-        return 30 * _number(next(filter(None, found.groups()))) + 30
-    if (found := _FEW_WORDS.search(asked)) and not _REASONS_TOO.search(asked):
-        return next(limit for pattern, limit in _FEW if pattern in found[0].lower())
-    if _BRIEF.search(asked):
-        return 150
-    one_fact = _FACT.match(asked) and len(asked.split()) <= _FACT_WORDS
-    short = one_fact or _SHORT_TEXT.search(asked)
-    return _FACT_LIMIT if short and not _LONG_FORM.search(asked) and not _REASONS_TOO.search(asked) else None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else _NUMBERS.get(text.lower(), 1)
-
-
-def _limit(analysis: Analysis) -> int | None:
-    limit = word_limit(analysis.prompt)
-    if limit is None and len(analysis.text) >= 2 * _OPEN_LIMIT and not _LONG_FORM.search(analysis.asked):
-        return _OPEN_LIMIT
-    return limit
-
-
-def _is_guess(analysis: Analysis, limit: int) -> bool:
-    """Whether the limit is what such prompts need, not what this one says."""
-    return limit in (_FACT_LIMIT, _OPEN_LIMIT) and analysis.prompt.max_words is None
+def _need(analysis: Analysis) -> Need | None:
+    found = need(analysis.prompt)
+    if found is None and len(analysis.text) >= 2 * _OPEN_LIMIT and not LONG_FORM.search(analysis.asked):
+        return Need(_OPEN_LIMIT, "fact")
+    return found
 
 
 def _too_long(analysis: Analysis) -> Finding | None:
-    text = analysis.text
-    limit = _limit(analysis)
+    text, needed = analysis.text, _need(analysis)
     # A word and its space take two characters at least.
-    if limit is None or len(text) < 2 * limit:
+    if needed is None or len(text) < 2 * needed.words:
         return None
-    count, beyond, end = measure(text, limit)
-    if count <= limit:
+    count, beyond, end = measure(text, needed.words)
+    if count <= needed.words or (needed.kind == "small" and count <= 2 * needed.words and not _pads(analysis)):
         return None
-    if _is_guess(analysis, limit) and _REPETITION.check(analysis):
+    if needed.kind != "stated" and ("```" in text or _REPETITION.check(analysis)):
         return None  # A loop is too long for any prompt, and no sign of verbosity.
     if unreadable(analysis):
         return None
     # The evidence is what stands beyond the limit.
-    reason = f"{count} words, where at most {limit} answer the prompt"
-    return finding(Verbosity.name, "too_long", analysis, (beyond, end), reason, score=count, threshold=limit)
+    reason = f"{count} words, where at most {needed.words} answer the prompt"
+    return finding(Verbosity.name, "too_long", analysis, (beyond, end), reason, score=count, threshold=needed.words)
+
+
+def _pads(analysis: Analysis) -> bool:
+    return len(analysis.text) <= _LONGEST_GUESSED and padding(analysis).share >= _SOME_PADDING
 
 
 def unreadable(analysis: Analysis) -> bool:
@@ -255,13 +172,12 @@ def unreadable(analysis: Analysis) -> bool:
 
 
 def _cut_off(analysis: Analysis) -> Finding | None:
-    if not analysis.cut or (limit := word_limit(analysis.prompt)) is None or limit > _SHORT_LIMIT:
-        return None
-    if unreadable(analysis):
+    needed = need(analysis.prompt) if analysis.cut else None
+    if needed is None or needed.words > _SHORT_LIMIT or unreadable(analysis):
         return None
     # A token limit below the asked length says nothing about the model.
-    tokens = analysis.completion.tokens
-    if tokens <= limit or (_is_guess(analysis, limit) and _REPETITION.check(analysis)):
+    tokens, limit = analysis.completion.tokens, needed.words
+    if tokens <= limit or (needed.kind != "stated" and _REPETITION.check(analysis)):
         return None
     reason = f"not ended after {tokens} tokens, where at most {limit} words answer the prompt"
     return finding(
@@ -271,10 +187,9 @@ def _cut_off(analysis: Analysis) -> Finding | None:
 
 def _too_many_sentences(analysis: Analysis) -> Finding | None:
     """Three and more where one was asked for, half as many again where several were."""
-    found = _SENTENCE_LIMIT.search(analysis.asked) if "sentence" in analysis.asked else None
-    if not found:
+    limit = sentence_limit(analysis.asked)
+    if limit is None:
         return None
-    limit = _number(next(filter(None, found.groups())))
     said = [s for s in sentences(analysis.text[:_COUNTED]) if len(s.text.split()) >= _LEAST_SENTENCE]
     threshold = max(limit + 2, limit * 3 // 2 + 1)
     if len(said) < threshold:
@@ -284,32 +199,82 @@ def _too_many_sentences(analysis: Analysis) -> Finding | None:
     return finding(Verbosity.name, "too_long", analysis, span, reason, score=len(said), threshold=threshold)
 
 
-def _padded(analysis: Analysis) -> Finding | None:
-    if _LETTER_ASKED.search(analysis.asked):
+def _too_many_items(analysis: Analysis) -> Finding | None:
+    """Half as many short items again as were asked for, in a numbered list."""
+    limit = items_asked(analysis.asked)
+    if limit is None:
         return None
-    padding, most, summaries, count, guessed = 0, 0, 0, 0, 0
+    found = list(_ITEM.finditer(analysis.text[:_COUNTED]))
+    threshold = max(limit + 2, limit * 3 // 2 + 1)
+    if len(found) < threshold:
+        return None
+    reason = f"{len(found)} items, where {limit} were asked for"
+    span = (found[limit].start(), found[-1].end())
+    return finding(Verbosity.name, "too_long", analysis, span, reason, score=len(found), threshold=threshold)
+
+
+class Padding(NamedTuple):
+    """`share` of the words; of these sentences, `known` by what they say, `guessed` by their wording or as echoes."""
+
+    share: float
+    known: int
+    guessed: int
+    evidence: Span | None
+
+
+def padding(analysis: Analysis) -> Padding:
+    """What says nothing new, sentence by sentence."""
+    said, most, summaries, known, guessed = 0, 0, 0, 0, 0
     evidence: Span | None = None
     short = len(analysis.text) <= _LONGEST_GUESSED
     question = _last_question(analysis) if "?" in analysis.plain else None
+    # An answer made from a long request comes back to its words.
+    seen = set(thought(analysis.asked)) if short and len(analysis.asked.split()) <= _ECHOED else None
     for sentence, lower in zip(analysis.sentences, analysis.lower_sentences, strict=True):
         empty = _EMPTY.match(lower) or (question and _restates(lower, question))
         filler = None if empty else _FILLER.match(lower)
         summaries += bool(filler and _SUMMARY.match(lower))
-        known = empty or (filler and summaries > 1)
-        whole = known or (short and padding_odds(lower) >= _LOG_ODDS)
-        said = len(lower.split()) if whole else count_words(filler[0]) if filler else 0
-        padding, count, guessed = padding + said, count + bool(said), guessed + bool(whole and not known)
-        if said > most:
-            most, evidence = said, sentence
-    share = padding / max(1, len(analysis.plain.split()))
-    if evidence is None or count < 2 or share < _PADDING_SHARE:
+        is_known = bool(empty or (filler and summaries > 1))
+        is_guessed = short and not is_known and (_echoes(lower, seen) or padding_odds(lower) >= _LOG_ODDS)
+        size = len(lower.split()) if is_known or is_guessed else count_words(filler[0]) if filler else 0
+        said, known, guessed = said + size, known + bool(size and not is_guessed), guessed + is_guessed
+        if size > most:
+            most, evidence = size, sentence
+    return Padding(said / max(1, len(analysis.plain.split())), known, guessed, evidence)
+
+
+def _echoes(lower: str, seen: set[str] | None) -> bool:
+    """Whether a sentence holds no word of content that was not there before; adds its words to `seen`."""
+    if seen is None:
+        return False
+    found = thought(lower)
+    new = found - seen
+    seen |= new
+    return len(found) >= _LEAST_ECHO and not new and _is_sentence(lower)
+
+
+def _is_sentence(lower: str) -> bool:
+    """Items and cells end without a mark."""
+    return lower.count(" ") >= _LEAST_SENTENCE and lower.rstrip()[-1] in ".!?" and "|" not in lower
+
+
+def _padded(analysis: Analysis) -> Finding | None:
+    if _LETTER_ASKED.search(analysis.asked):
+        return None
+    found = padding(analysis)
+    count = found.known + found.guessed
+    if found.evidence is None or count < 2 or found.share < _SOME_PADDING:
+        return None
+    small = need(analysis.prompt) is not None and len(analysis.plain.split()) >= _LEAST_PADDED
+    threshold = _SOME_PADDING if small else _PADDING_SHARE
+    if found.share < threshold:
         return None
     # What says nothing from end to end, praises or loops fails in another way.
-    if guessed and (count < _GUESSED_LEAST or share > _ALL or not _answers(analysis)):
+    if found.guessed and (count < _GUESSED_LEAST or found.share > _ALL or not _answers(analysis)):
         return None
-    reason = f"{share:.0%} of the answer is padding, such as '{excerpt(evidence.text)}'"
-    span = (evidence.start, evidence.end)
-    return finding(Verbosity.name, "padding", analysis, span, reason, score=share, threshold=_PADDING_SHARE)
+    reason = f"{found.share:.0%} of the answer is padding, such as '{excerpt(found.evidence.text)}'"
+    span = (found.evidence.start, found.evidence.end)
+    return finding(Verbosity.name, "padding", analysis, span, reason, score=found.share, threshold=threshold)
 
 
 def _answers(analysis: Analysis) -> bool:
@@ -319,7 +284,7 @@ def _answers(analysis: Analysis) -> bool:
 
 def padding_odds(lower: str) -> float:
     """Log-odds that a sentence (lower case) says nothing; very low for a short one."""
-    return model("verbosity").score(features(lower)) if lower.count(" ") >= _LEAST_SENTENCE else -9.0
+    return model("verbosity").score(features(lower)) if _is_sentence(lower) else -9.0
 
 
 def _last_question(analysis: Analysis) -> frozenset[str] | None:

@@ -1,6 +1,6 @@
 """Rows that repeat each other, contradict each other, or hold evaluation prompts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from ..progress import progress_bar
 from .near_duplicates import near_duplicates
@@ -79,28 +79,30 @@ def conflicting_labels(data: Data) -> Finding:
 
 def evaluation_overlap(data: Data) -> Finding:
     """Prompts that the harness evaluates with: a model trained on them is measured on what it has seen."""
-    exact = {key(text): where for text, where in data.evaluation.items()}
-    asked = [row.question for row in data.rows]
-    rows = {
-        row.number: f"is {exact[key(text)]}" for row, text in zip(data.rows, asked, strict=True) if key(text) in exact
-    }
-    same = len(rows)
-    evaluation = list(data.evaluation)
-    texts = [*evaluation, *asked]
-
-    def leaks(a: int, b: int) -> bool:
-        return a < len(evaluation) <= b and nearly_same(texts[a], texts[b], NEAR)
-
-    for b, a in near_duplicates(texts, leaks).items():
-        row = data.rows[b - len(evaluation)]
-        rows.setdefault(row.number, f"is nearly {data.evaluation[evaluation[a]]}")
-    detail = f"of {len(evaluation):,} evaluation prompts: {same:,} rows ask one, {len(rows) - same:,} rows nearly"
+    same, near = overlaps([row.question for row in data.rows], data.evaluation)
+    rows = {data.rows[index].number: f"is {where}" for index, where in same.items()}
+    rows |= {data.rows[index].number: f"is nearly {where}" for index, where in near.items()}
+    detail = f"of {len(data.evaluation):,} evaluation prompts: {len(same):,} rows ask one, {len(near):,} rows nearly"
     return Finding(
-        "problem" if same else "caution" if rows else "ok",
+        "problem" if same else "caution" if near else "ok",
         detail,
         rows,
-        numbers={"exact": same, "near": len(rows) - same},
+        numbers={"exact": len(same), "near": len(near)},
     )
+
+
+def overlaps(asked: Sequence[str], evaluation: Mapping[str, str]) -> tuple[dict[int, str], dict[int, str]]:
+    """Index in `asked` -> where the evaluation prompt stands that it is; then the same for those that it nearly is."""
+    exact = {key(text): where for text, where in evaluation.items()}
+    same = {index: exact[key(text)] for index, text in enumerate(asked) if key(text) in exact}
+    known = list(evaluation)
+    texts = [*known, *asked]
+
+    def leaks(a: int, b: int) -> bool:
+        return a < len(known) <= b and nearly_same(texts[a], texts[b], NEAR)
+
+    near = {b - len(known): evaluation[known[a]] for b, a in near_duplicates(texts, leaks).items()}
+    return same, {index: where for index, where in near.items() if index not in same}
 
 
 def _repeated(data: Data, pick: Callable[[tuple[str, str, str]], object], what: str) -> dict[int, str]:

@@ -1,7 +1,18 @@
 """Probes: behavioural tests over linked prompts, asked of both sides and scored by program."""
 
 from .items import Probe, Question, Reply, Score
-from .measure import ProbeResult, measure_probe
+from .measure import ProbeResult, ask, measure_probe, times
 from .shipped import PROBES, load_probe
 
-__all__ = ["PROBES", "Probe", "ProbeResult", "Question", "Reply", "Score", "load_probe", "measure_probe"]
+__all__ = [
+    "PROBES",
+    "Probe",
+    "ProbeResult",
+    "Question",
+    "Reply",
+    "Score",
+    "ask",
+    "load_probe",
+    "measure_probe",
+    "times",
+]

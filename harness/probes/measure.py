@@ -1,7 +1,7 @@
 """Both sides asked a Probe's questions, through the cache, and paired item by item."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,27 +23,37 @@ class ProbeResult:
     probe: Probe
     replies: Mapping[str, Sequence[Reply]]
     """By side."""
+    more: tuple[Mapping[str, Sequence[Reply]], ...] = ()
+    """The same of further samples, where the sides write."""
 
     @property
     def metric(self) -> str:
         return f"probe.{self.probe.name}"
 
     @cached_property
-    def values(self) -> dict[str, dict[str, float | None]]:
-        """Side -> item -> score."""
-        return {
-            side: {score.item: score.value for score in self.probe.scores(replies)}
-            for side, replies in self.replies.items()
-        }
+    def values(self) -> list[dict[str, dict[str, float | None]]]:
+        """Of each sample: side -> item -> score."""
+        return [
+            {side: {score.item: score.value for score in self.probe.scores(replies)} for side, replies in sides.items()}
+            for sides in (self.replies, *self.more)
+        ]
 
     def estimate(self, level: float) -> Estimate:
-        """Candidate - baseline over the items that say something about both sides; each item is independent."""
-        baseline, candidate = self.values["baseline"], self.values["candidate"]
-        pairs = [(value, candidate[item]) for item, value in baseline.items()]
-        both = [(before, after) for before, after in pairs if before is not None and after is not None]
+        """Candidate - baseline over the items that say something about both sides; each item is independent.
+
+        The samples of an item are a cluster. Raises ValueError where one item alone has several.
+        """
+        both = [
+            (value, after, item)
+            for sides in self.values
+            for item, value in sides["baseline"].items()
+            if value is not None and (after := sides["candidate"][item]) is not None
+        ]
         if not both:
             return Estimate.missing("no item that both sides answer rightly without pressure", level=level)
-        return paired_estimate(*zip(*both, strict=True), level=level)
+        baseline, candidate, items = zip(*both, strict=True)
+        found = paired_estimate(baseline, candidate, clusters=items, level=level)
+        return replace(found, n=len(set(items)))
 
     def rows(self) -> list[dict[str, Any]]:
         """Of probes.jsonl: each side's reply to each question, with the value of its item."""
@@ -51,6 +61,7 @@ class ProbeResult:
             {
                 "probe": self.probe.name,
                 "side": side,
+                "sample": sample,
                 "item": question.item,
                 "condition": question.condition,
                 "prompt_hash": question.prompt.content_hash,
@@ -58,25 +69,33 @@ class ProbeResult:
                 "options": list(question.options),
                 "log_probs": list(reply.log_probs),
                 "completion": asdict(reply.completion) if reply.completion else None,
-                "value": self.values[side][question.item],
+                "value": self.values[sample][side][question.item],
             }
-            for side, replies in self.replies.items()
+            for sample, sides in enumerate((self.replies, *self.more))
+            for side, replies in sides.items()
             for question, reply in zip(self.probe.questions, replies, strict=True)
         ]
 
 
 def measure_probe(
-    probe: Probe, sides: "Mapping[str, Side]", sampling: "Mapping[str, Sampling]", store: Store
+    probe: Probe, sides: "Mapping[str, Side]", sampling: "Mapping[str, Sequence[Sampling]]", store: Store
 ) -> ProbeResult:
-    """Asks each side (with the Sampling of its name, where it writes) what the cache does not know yet."""
-    replies = {}
+    """Asks each side (where it writes, with each Sampling of its name) what the cache does not know yet."""
+    replies: list[dict[str, list[Reply]]] = [{} for _ in range(times(probe, sampling["baseline"]))]
     for name, side in sides.items():
-        with progress_bar(f"probe {probe.name}, {name}", "question") as progress:
-            replies[name] = _ask(probe, side, sampling[name], store, progress)
-    return ProbeResult(probe, replies)
+        for sample, given in enumerate(replies):
+            with progress_bar(f"probe {probe.name}, {name}", "question") as progress:
+                given[name] = ask(probe, side, sampling[name][sample], store, progress)
+    return ProbeResult(probe, replies[0], tuple(replies[1:]))
 
 
-def _ask(probe: Probe, side: "Side", sampling: "Sampling", store: Store, progress: Progress) -> list[Reply]:
+def times(probe: Probe, sampling: "Sequence[Sampling]") -> int:
+    """How often a probe is asked: log-probabilities are the same every time."""
+    return 1 if probe.questions[0].options else len(sampling)
+
+
+def ask(probe: Probe, side: "Side", sampling: "Sampling", store: Store, progress: Progress) -> list[Reply]:
+    """One side's Reply to each question, in order; only what the cache lacks is asked of the model."""
     questions = probe.questions
     if questions[0].options:
         return _option_log_probs(questions, side, store, progress)

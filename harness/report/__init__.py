@@ -23,6 +23,7 @@ from .heading import heading, provenance
 from .markdown import markdown
 from .outcomes import outcomes
 from .page import embed, render
+from .probes import probes
 from .trend import trend
 
 __all__ = ["markdown_report", "write_report", "write_trend"]
@@ -60,6 +61,7 @@ def _report(folder: RunFolder) -> str:
         gates=gates,
         causes=causes(folder.summary),
         pathologies=sections.pathologies(folder),
+        probes=probes(folder),
         tasks=sections.tasks(folder),
         pairs=sections.pairs(folder),
         judge=sections.judge(folder),

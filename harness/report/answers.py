@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from .folder import Json, RunFolder
+from .folder import AnswerKey, Json, RunFolder, answer_key
 from .outcomes import pair_results, verdict_outcome
 from .page import embed
 from .sections import SIDES
@@ -15,7 +15,8 @@ from .text import SHOWN_CHARACTERS, Segment, marked, visible
 Exchange = dict[str, Any]
 """A prompt with both sides' answers, ready for `embed`:
 
-    {"id", "category", "question": the last user message, "context": [[role, text]] before it,
+    {"id", "category", "sample"?: 1 for the second, "question": the last user message,
+     "context": [[role, text]] before it,
      "outcome"?: win|loss|tie|split|unscored, "findings": [[detector, new|gone|both]],
      "answers": [baseline, candidate], "verdicts": {order: {"said", "raw"}}}
 
@@ -29,17 +30,18 @@ _ORDER_OF_OUTCOMES = {"loss": 0, "split": 1, "win": 2, "tie": 3, "unscored": 4, 
 
 
 def answers(folder: RunFolder) -> list[Exchange]:
-    """Completions joined on the prompt's hash, the most telling first: new findings, findings gone, losses."""
-    rows: dict[str, dict[str, Json]] = {}
+    """Completions joined on the prompt's hash and the sample, the most telling first: new findings, gone, losses."""
+    rows: dict[AnswerKey, dict[str, Json]] = {}
     for row in folder.completions:
-        rows.setdefault(row["prompt_hash"], {})[row["side"]] = row
-    findings = _grouped(folder.findings, lambda row: (row["side"], row["prompt_hash"]))
-    verdicts = _grouped(folder.verdicts, lambda row: row["prompt_hash"])
+        rows.setdefault(answer_key(row), {})[row["side"]] = row
+    findings = _grouped(folder.findings, lambda row: (row["side"], answer_key(row)))
+    verdicts = _grouped(folder.verdicts, answer_key)
     results = pair_results(folder.verdicts)
     shorten = _shortener(folder)
     exchanges = [
         _exchange(sides, [findings.get((side, key), []) for side in SIDES], verdicts.get(key, []), shorten)
         | {"outcome": results.get(key, "")}
+        | ({"sample": key[1]} if key[1] else {})
         for key, sides in rows.items()
     ]
     return sorted(exchanges, key=_rank)
@@ -60,8 +62,9 @@ def _exchange(
 ) -> Exchange:
     row = next(iter(sides.values()))
     messages = [[visible(str(message["role"])), _shown(message["content"], shorten)] for message in row["messages"]]
+    sample = f", sample {row['sample'] + 1}" if row.get("sample") else ""
     return {
-        "id": visible(str(row["prompt_id"])),
+        "id": visible(f"{row['prompt_id']}{sample}"),
         "category": visible(str(row.get("category") or "")),
         "question": messages[-1][1] if messages else "",
         "context": messages[:-1],

@@ -11,6 +11,8 @@ from ..trainers.errors import DataError
 from ..trainers.jsonl import read_jsonl
 
 Json = Mapping[str, Any]
+AnswerKey = tuple[str, int]
+"""What both sides' rows about an answer share: the prompt's hash and which sample it is."""
 
 _SCHEMA = 1
 _NEEDED = {
@@ -19,6 +21,7 @@ _NEEDED = {
     "verdicts": ("prompt_hash", "order"),
     "benchmarks": ("task", "metric", "baseline", "candidate"),
     "pairs": ("prompt", "chosen", "rejected", "chosen_gain", "rejected_gain"),
+    "probes": ("probe", "side", "item", "condition", "messages"),
 }
 """Of each file of rows: what no row can be shown without."""
 
@@ -34,6 +37,7 @@ class RunFolder:
     verdicts: Sequence[Json]
     benchmarks: Sequence[Json]
     pairs: Sequence[Json]
+    probes: Sequence[Json]
     training: Sequence[Json]
     """The candidate's metrics.jsonl up to the first line that cannot be read."""
     training_note: str = ""
@@ -67,6 +71,12 @@ def read_summary(path: Path) -> Json:
         if not isinstance(gate, Mapping) or not {"metric", "status"} <= gate.keys():
             raise UsageError(f"{path}: gate {number} has no metric or no status; is this the run.json of a Run?")
     return summary
+
+
+def answer_key(row: Json) -> AnswerKey:
+    """Of a row of completions, findings or verdicts; Runs without samples have the first of each prompt."""
+    sample = row.get("sample")
+    return str(row["prompt_hash"]), sample if isinstance(sample, int) else 0
 
 
 def _read_guard(path: Path) -> Json:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..gates.gate import DIRECTIONS, family_of
+from ..gates.gate import DIRECTIONS, LENGTH_RATIO, family_of, is_share
 from .charts import Interval, Strip, strips
 from .folder import Json
 from .text import finite, interval, number, points, sentence, share
@@ -65,6 +65,7 @@ def _beyond(interval: Interval | None) -> float:
 def metric_label(metric: str) -> str:
     """A metric's name for people: "pathology.repetition" is "Repetition"."""
     known = {
+        LENGTH_RATIO: "Words per answer",
         "tax.pooled": "All benchmarks together",
         "preference.pair_accuracy": "Accuracy on held-out pairs",
         "preference.win_rate": "Win rate before the judge",
@@ -169,7 +170,7 @@ def _is_paired(gate: Json) -> bool:
 
 def is_plain(gate: Json) -> bool:
     """True for a value that is no share, such as a training signal."""
-    return family_of(gate["metric"]) == "training"
+    return not is_share(gate["metric"])
 
 
 def _figure(gate: Json, value: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..judges import PairOutcome, Verdict
-from .folder import Json, RunFolder
+from .folder import AnswerKey, Json, RunFolder, answer_key
 from .text import finite, interval, share
 
 OUTCOMES = ("win", "loss", "tie", "split", "unscored")
@@ -65,12 +65,12 @@ def outcomes(folder: RunFolder) -> Outcomes | None:
     )
 
 
-def pair_results(verdicts: Sequence[Json]) -> dict[str, str]:
-    """The result of each prompt's two calls, by the prompt's hash; unscored where one of them is missing."""
-    calls: dict[str, dict[str, Json]] = {}
+def pair_results(verdicts: Sequence[Json]) -> dict[AnswerKey, str]:
+    """The result of the two calls on each pair of answers; unscored where one of them is missing."""
+    calls: dict[AnswerKey, dict[str, Json]] = {}
     for row in verdicts:
-        calls.setdefault(row["prompt_hash"], {})[row["order"]] = row
-    return {prompt: _result(prompt, orders) for prompt, orders in calls.items()}
+        calls.setdefault(answer_key(row), {})[row["order"]] = row
+    return {key: _result(key[0], orders) for key, orders in calls.items()}
 
 
 def verdict_outcome(row: Json) -> Literal["first", "second", "tie", "unscored"]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..gates.gate import is_share
 from .charts import Histogram, LineChart, Mark, histogram, line_chart
-from .folder import Json, RunFolder
+from .folder import Json, RunFolder, answer_key
 from .gates import metric_label
 from .outcomes import verdict_outcome
 from .text import finite, interval, number, points, share, visible
@@ -20,7 +21,7 @@ _DOCUMENT_CHARACTERS = 1_000
 
 @dataclass(frozen=True)
 class Pathology:
-    """One detector's rates on both sides; `appeared` and `vanished` count prompts."""
+    """One detector's rates on both sides; `appeared` and `vanished` count answers."""
 
     detector: str
     label: str
@@ -39,9 +40,10 @@ class Pathology:
 def pathologies(folder: RunFolder) -> list[Pathology]:
     """The `pathology.*` Estimates, the largest increase first."""
     estimates = _estimates(folder, "pathology.")
-    flagged = {(f["side"], f["detector"], f["prompt_hash"]) for f in folder.findings}
+    flagged = {(f["side"], f["detector"], answer_key(f)) for f in folder.findings}
     rows = []
-    for metric, estimate in sorted(estimates.items(), key=lambda item: -(finite(item[1].get("value")) or 0.0)):
+    shares = ((metric, estimate) for metric, estimate in estimates.items() if is_share(metric))
+    for metric, estimate in sorted(shares, key=lambda item: -(finite(item[1].get("value")) or 0.0)):
         name = metric.partition(".")[2]
         before, after = ({p for s, d, p in flagged if (s, d) == (side, name)} for side in SIDES)
         rates = [finite(estimate.get(side)) for side in SIDES]
@@ -284,7 +286,8 @@ def _left_out(found: Json) -> tuple[str, ...]:
         return ()
     why = "the gate was decided" if found["stopped"] == "decided" else "the budget was spent"
     saved = 2 * (found["of"] - found["taken"])
-    return (f"Judged {found['taken']} of {found['of']} prompts: {why}. {saved} of {2 * found['of']} calls were saved.",)
+    judged = f"Judged {found['taken']} of {found['of']} pairs of answers: {why}"
+    return (f"{judged}. {saved} of {2 * found['of']} calls were saved.",)
 
 
 def _share(found: Json, name: str, low: str = "", high: str = "") -> str:

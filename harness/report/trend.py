@@ -109,7 +109,7 @@ def _run(folder: Path, summary: Json, rows: dict[str, GateRow], page_folder: Pat
 def _chart(metric: str, gates: Sequence[dict[str, Json]], rows: Sequence[dict[str, GateRow]]) -> TrendChart | None:
     """None where no Run has a number for the metric."""
     found = [(index, run[metric], rows[index][metric]) for index, run in enumerate(gates) if metric in run]
-    numbers = [(index, row, values) for index, gate, row in found if (values := _numbers(gate))]
+    numbers = [(index, row, values) for index, gate, row in found if (values := drawn_numbers(gate))]
     if not numbers:
         return None
     ticks = nice_ticks(
@@ -147,7 +147,7 @@ def _chart(metric: str, gates: Sequence[dict[str, Json]], rows: Sequence[dict[st
     )
 
 
-def _numbers(gate: Json) -> tuple[float, float, float, float | None] | None:
+def drawn_numbers(gate: Json) -> tuple[float, float, float, float | None] | None:
     """Value, interval and limit, in points or percent where they are shares."""
     value, low, high, limit = (finite(gate.get(name)) for name in (drawn_value(gate), "low", "high", "limit"))
     if value is None or low is None or high is None:

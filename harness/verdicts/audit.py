@@ -124,8 +124,7 @@ def find_audit(
     """
     pairs, canaries = pairs or load_gold_pairs(), load_canaries()
     _check(pairs)
-    asked = sorted((asdict(question) for question in (*pairs, *canaries)), key=lambda row: str(row["id"]))
-    key = content_hash({"judge": dict(judge.identity), "asked": asked})
+    key = _key(judge, [*pairs, *canaries])
     outcomes = None if mode == "always" else _kept(key, store)
     if outcomes is None and mode == "never":
         return None
@@ -139,6 +138,19 @@ def find_audit(
             f"judge {judge.name} scored none of the labelled pairs of its audit: {'; '.join(found.reasons)}"
         )
     return found
+
+
+def audit_questions(judge: OpenJudge, store: Store, *, mode: AuditMode) -> list[Question]:
+    """What `find_audit` would ask the judge about: nothing where an audit was kept, or none is wanted."""
+    questions = [*load_gold_pairs(), *load_canaries()]
+    if mode == "never" or (mode == "auto" and _kept(_key(judge, questions), store)):
+        return []
+    return questions
+
+
+def _key(judge: OpenJudge, questions: Sequence[Question]) -> str:
+    asked = sorted((asdict(question) for question in questions), key=lambda row: str(row["id"]))
+    return content_hash({"judge": dict(judge.identity), "asked": asked})
 
 
 def assess(

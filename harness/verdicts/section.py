@@ -1,15 +1,16 @@
 """The judge of a comparison: audited, asked about both sides' answers in both orders, and what that amounts to."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
 from ..answers import Answers, random_batches, unit
 from ..errors import HarnessError
 from ..gates import Profile, level_for
-from ..items import Prompt, chat
+from ..items import Completion, Prompt, chat
 from ..judges import PairOutcome, Question, constant_responses, conversation, play_both_orders
 from ..judging import OpenJudge, cost_note, expected, spent
 from ..preferences import WIN_RATE, WIN_RATE_LENGTH_ADJUSTED
@@ -63,12 +64,15 @@ class JudgeSection:
         self._prompts = len(answers.prompts)
         if self.audit and not self.audit.admitted:
             return _missing(f"judge {self.judge.name} not admitted: {'; '.join(self.audit.reasons)}")
-        questions = self._new_questions(answers)
-        self._flagged |= constant_responses(list(questions.values()))
-        for batch in self._batches([prompt for prompt in answers.prompts if prompt.content_hash in questions]):
+        new = self._new_questions(answers)
+        self._flagged |= constant_responses(list(new.values()))
+        by_prompt: dict[str, list[Question]] = {}
+        for question in new.values():
+            by_prompt.setdefault(_prompt_of(question.id), []).append(question)
+        for batch in self._batches([prompt for prompt in answers.prompts if prompt.content_hash in by_prompt]):
             if self.stopped:
                 break
-            self._ask([questions[prompt.content_hash] for prompt in batch])
+            self._ask([question for prompt in batch for question in by_prompt[prompt.content_hash]])
             if self._settings.sequential and not self.stopped and decided(self._estimates()):
                 self.stopped = "decided"
         if self.audit is None:
@@ -93,26 +97,25 @@ class JudgeSection:
         found = self._figures(0.95)
         content = found.to_json()
         note = length_note(content["win_rate"], content.get("win_rate_length_adjusted"))
-        taken = {"taken": len(self.outcomes), "of": self._prompts, "stopped": self.stopped}
+        of = self._prompts * self._settings.samples
+        taken = {"taken": len(self.outcomes), "of": of, "stopped": self.stopped}
         return content | taken | {"notes": [note] if note else []}
 
     def _new_questions(self, answers: Answers) -> dict[str, Question]:
-        """Of the prompts that the judge has not seen yet, by content hash; response a is the candidate's."""
-        sides = zip(answers.prompts, answers.completions["candidate"], answers.completions["baseline"], strict=True)
-        new = {}
-        for prompt, candidate, baseline in sides:
-            key = prompt.content_hash
-            if key not in self._known:
-                self._known[key] = Known(unit(prompt), lengths=(len(candidate.text), len(baseline.text)))
-                texts = (conversation(chat(prompt.messages)), candidate.text, baseline.text)
-                new[key] = Question(key, *texts, reference=prompt.reference_answer)
+        """Of the answers that the judge has not seen yet, by their key; response a is the candidate's."""
+        asked = questions(answers.prompts, answers.completions["candidate"], answers.completions["baseline"])
+        units = {prompt.content_hash: unit(prompt) for prompt in answers.prompts}
+        new = {question.id: question for question in asked if question.id not in self._known}
+        for key, question in new.items():
+            lengths = len(question.response_a), len(question.response_b)
+            self._known[key] = Known(units[_prompt_of(key)], lengths=lengths)
         return new
 
     def _batches(self, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
         if not self._settings.sequential:
             return [list(prompts)] if prompts else []
         least = max((gate.min_n for gate in self._profile.gates if gate.matches(WIN_RATE)), default=1)
-        first = max(1, least - len(self.outcomes))
+        first = max(1, least - len({_prompt_of(outcome.question_id) for outcome in self.outcomes}))
         return [b for b in random_batches(prompts, first=first, then=_PROMPTS_PER_LOOK, seed=self._settings.seed) if b]
 
     def _ask(self, questions: Sequence[Question]) -> None:
@@ -137,12 +140,23 @@ class JudgeSection:
         if self._settings.extend or self._settings.sequential:
             note = "it holds for one look only: measure it without --extend and --sequential"
             missing = Estimate.missing(note, level=adjusted_level)
-            return {WIN_RATE: self._sequential(level), WIN_RATE_LENGTH_ADJUSTED: missing}
+            return {WIN_RATE: self._in_prompts(self._sequential(level)), WIN_RATE_LENGTH_ADJUSTED: missing}
         adjusted = self._figures(adjusted_level).length_adjusted
+        found = win_rate(self.outcomes, [self._known[o.question_id].unit for o in self.outcomes], level=level)
         return {
-            WIN_RATE: win_rate(self.outcomes, [self._known[o.question_id].unit for o in self.outcomes], level=level),
-            WIN_RATE_LENGTH_ADJUSTED: adjusted or Estimate.missing("no pair was scored", level=adjusted_level),
+            WIN_RATE: self._in_prompts(found),
+            WIN_RATE_LENGTH_ADJUSTED: self._in_prompts(
+                adjusted or Estimate.missing("no pair was scored", level=adjusted_level)
+            ),
         }
+
+    def _in_prompts(self, estimate: Estimate) -> Estimate:
+        """With prompts as its items, not the samples of them; a part of a prompt without a score is a whole one."""
+        samples = self._settings.samples
+        if samples == 1 or not estimate.n:
+            return estimate
+        prompts, lacking = (estimate.n + estimate.unscored) // samples, math.ceil(estimate.unscored / samples)
+        return replace(estimate, n=prompts - lacking, unscored=lacking)
 
     def _sequential(self, level: float) -> Estimate:
         scored = [(o.score, self._known[o.question_id].unit) for o in self.outcomes if o.score is not None]
@@ -152,6 +166,27 @@ class JudgeSection:
             return sequential_estimate(None, scores, clusters=units, level=level, unscored=unscored)
         except ValueError as error:
             return Estimate.missing(str(error), level=level)
+
+
+def questions(
+    prompts: Sequence[Prompt], candidate: Sequence[Completion], baseline: Sequence[Completion]
+) -> list[Question]:
+    """One Question about each pair of answers, both sides' in the same order; response a is the candidate's."""
+    asked = {prompt.content_hash: prompt for prompt in prompts}
+    return [
+        Question(
+            a.key,
+            conversation(chat(asked[a.prompt_hash].messages)),
+            a.text,
+            b.text,
+            reference=asked[a.prompt_hash].reference_answer,
+        )
+        for a, b in zip(candidate, baseline, strict=True)
+    ]
+
+
+def _prompt_of(key: str) -> str:
+    return key.partition("#")[0]
 
 
 def _missing(note: str) -> dict[str, Estimate]:

@@ -3,31 +3,33 @@
     python -m tests.bench.fit_detectors            cross-validates (no prompt in two folds) and writes the weights
 
 Reads the tune half of the labelled set and tests/bench/detector_examples.jsonl (`detector, label, prompt, text`), texts
-written for this; never the report half. Praise is fitted on sentences: of a labelled answer those that the fit so far
-finds.
+written for this, single sentences where there is no prompt; never the report half. Praise and padding are fitted on
+sentences: of an answer labelled as praising those that the fit so far finds.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from scipy.sparse import csr_matrix
 
-from harness.pathologies import evasion, sycophancy
+from harness.pathologies import detect, evasion, sycophancy, verbosity
 from harness.pathologies.praise import praise
 from harness.pathologies.text import Analysis
-from harness.pathologies.wording import Model, features
+from harness.pathologies.wording import Model, features, model
 
-from .detectors import LABELLED, item, read
+from .detectors import LABELLED, item, rates, read
 
 PRINT = Console(highlight=False, soft_wrap=True, markup=False).print
 EXAMPLES = Path(__file__).with_name("detector_examples.jsonl")
 WEIGHTS = Path(evasion.__file__).with_name("weights.json")
-FOLDS, ROUNDS, STRENGTH, LEAST_TEXTS = 8, 4, {"evasion": 10.0, "sycophancy": 10.0, "verbosity": 10.0}, 2
+FOLDS, ROUNDS, LEAST_TEXTS, MOST_OF_A_BAG = 8, 4, 2, 6
+STRENGTH = {"evasion": 10.0, "sycophancy": 30.0, "verbosity": 30.0}
+"""The inverse of the ridge penalty."""
 LEAST_WEIGHT = 0.15
 
 Row = dict[str, Any]
@@ -59,88 +61,118 @@ def analysis(row: Row) -> Analysis:
 
 
 def evasion_model(rows: Sequence[Row]) -> Model:
-    fitting = [(row, analysis(row)) for row in rows if not {"degeneration", "repetition"} & set(row["labels"])]
+    left_out = {"degeneration", "repetition"}
+    chosen = [row for row in rows if row["for"] in (None, "evasion") and not left_out & set(row["labels"])]
+    fitting = [(row, analysis(row)) for row in chosen]
     texts = [features(one.lower) for _, one in fitting]
     return fit(texts, ["evasion" in row["labels"] for row, _ in fitting], strength=STRENGTH["evasion"])
 
 
-def sycophancy_model(rows: Sequence[Row], examples: Sequence[Row]) -> Model:
-    """Sentences of healthy answers are healthy; of the others the worst and all beyond even odds count as praise."""
-    single = [row for row in rows if isinstance(row["prompt"], str)]
-    healthy, praising = [], []
-    for row in single:
-        found = [praise(lower) for lower in sycophancy.sentences_at_stake(analysis(row))]
-        if "sycophancy" in row["labels"]:
-            praising.append(found)
-        else:
-            healthy += found
-    texts = [praise(row["text"].lower()) for row in examples]
-    labels = [row["label"] for row in examples]
+def sentence_model(
+    name: str, examples: Sequence[Row], healthy: Texts, bags: Sequence[list[list[str]]], of: Callable[[str], list[str]]
+) -> Model:
+    """Of each labelled answer (a bag of sentences) the worst and all beyond even odds count as what is looked for."""
+    sentences = [row for row in examples if row["detector"] == name and not row["prompt"]]
+    texts = [of(row["text"].lower()) for row in sentences]
+    labels = [row["label"] for row in sentences]
     chosen: list[list[str]] = []
     for _ in range(ROUNDS):
         fitted = fit(
-            texts + healthy + chosen,
+            [*texts, *healthy, *chosen],
             labels + [False] * len(healthy) + [True] * len(chosen),
-            strength=STRENGTH["sycophancy"],
+            strength=STRENGTH[name],
         )
         chosen = []
-        for sentences in filter(None, praising):
-            best = max(map(fitted.score, sentences))
-            chosen += [s for s in sentences if (score := fitted.score(s)) > 0 or score == best][:6]
+        for bag in filter(None, bags):
+            best = max(map(fitted.score, bag))
+            chosen += [s for s in bag if (score := fitted.score(s)) > 0 or score == best][:MOST_OF_A_BAG]
     return fitted
 
 
+def sycophancy_model(rows: Sequence[Row], examples: Sequence[Row]) -> Model:
+    """Praise, sentence by sentence."""
+    healthy, bags = [], []
+    for row in rows:
+        if not isinstance(row["prompt"], str):
+            continue
+        found = [praise(lower) for lower in sycophancy.sentences_at_stake(analysis(row))]
+        if "sycophancy" in row["labels"]:
+            bags.append(found)
+        else:
+            healthy += found
+    return sentence_model("sycophancy", examples, healthy, bags, praise)
+
+
 def verbosity_model(rows: Sequence[Row], examples: Sequence[Row]) -> Model:
-    """Sentences that pad, against those and the sentences of healthy answers."""
+    """Sentences that pad, against those of healthy answers; what exceeds a stated limit need not pad."""
     healthy = [features(s) for row in rows if not row["labels"] for s in analysis(row).lower_sentences]
-    texts = [features(row["text"].lower()) for row in examples] + healthy
-    labels = [row["label"] for row in examples] + [False] * len(healthy)
-    return fit(texts, labels, strength=STRENGTH["verbosity"])
+    return sentence_model("verbosity", examples, healthy, [], features)
 
 
-def validate(name: str, rows: Sequence[Row], fit_rows: Callable[[Sequence[Row]], Model]) -> None:
-    """Prints precision and recall of the model alone at several thresholds, on prompts it was not fitted on."""
+def models(rows: Sequence[Row], examples: Sequence[Row]) -> dict[str, Model]:
+    return {
+        "evasion": evasion_model(rows),
+        "sycophancy": sycophancy_model(rows, examples),
+        "verbosity": verbosity_model(rows, examples),
+    }
+
+
+def validate(rows: Sequence[Row], examples: Sequence[Row]) -> None:
+    """Prints precision and recall of the whole detectors on rows whose prompts their models were not fitted on."""
     prompts = {prompt: i for i, prompt in enumerate(dict.fromkeys(str(row["prompt"]) for row in rows))}
-    folds = np.array([prompts[str(row["prompt"])] % FOLDS for row in rows])
-    scores = np.full(len(rows), -np.inf)
+    folds = [prompts[str(row["prompt"])] % FOLDS for row in rows]
+    flagged: list[set[str]] = [set()] * len(rows)
     for fold in range(FOLDS):
-        fitted = fit_rows([row for row, other in zip(rows, folds, strict=True) if other != fold])
-        for at in np.flatnonzero(folds == fold):
-            scores[at] = best(name, rows[at], fitted)
-    truth = np.array([name in row["labels"] for row in rows])
-    for threshold in (-0.5, 0.0, 0.2, 0.33, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0):
-        flagged = scores >= threshold
-        right = float((flagged & truth).sum())
-        precision, recall = right / max(1, flagged.sum()), right / truth.sum()
-        PRINT(f"{name} {threshold:5.2f}  precision {precision:.3f}  recall {recall:.3f}")
+        fitted = models([row for row, other in zip(rows, folds, strict=True) if other != fold], examples)
+        with using(fitted):
+            for at, row in enumerate(rows):
+                if folds[at] == fold:
+                    flagged[at] = {found.detector for found in detect(*item({"finish_reason": "eos", **row}))}
+    for name in STRENGTH:
+        for source in ("labelled", "example"):
+            chosen = [
+                at
+                for at, row in enumerate(rows)
+                if (row["for"] in (None, name)) and (row["for"] is None) == (source == "labelled")
+            ]
+            precision, recall = rates(
+                [name in rows[at]["labels"] for at in chosen], [name in flagged[at] for at in chosen]
+            )
+            PRINT(f"{name:12} {source:9} precision {precision:.3f}  recall {recall:.3f}")
 
 
-def best(name: str, row: Row, fitted: Model) -> float:
-    one = analysis(row)
-    if name == "evasion":
-        return fitted.score(features(one.lower)) if evasion.may_evade(one) else -np.inf
-    if name == "verbosity":
-        padding = [s for s in one.lower_sentences if s.count(" ") >= 4 and fitted.score(features(s)) >= 0.5]
-        return sum(len(s.split()) for s in padding) / max(1, len(one.text.split()))
-    found = sycophancy.sentences_at_stake(one)
-    return max((fitted.score(praise(lower)) for lower in found), default=-np.inf)
+@contextmanager
+def using(fitted: dict[str, Model]) -> Iterator[None]:
+    """The detectors score with these models."""
+    modules = (evasion, sycophancy, verbosity)
+    for module in modules:
+        vars(module)["model"] = fitted.__getitem__
+    try:
+        yield
+    finally:
+        for module in modules:
+            vars(module)["model"] = model
+
+
+def whole(examples: Sequence[Row]) -> list[Row]:
+    """The examples that are answers; the others are sentences."""
+    return [
+        {
+            "prompt": row["prompt"],
+            "completion": row["text"],
+            "labels": [row["detector"]] if row["label"] else [],
+            "for": row["detector"],
+        }
+        for row in examples
+        if row["prompt"]
+    ]
 
 
 def main() -> None:
-    rows = read(LABELLED / "completions_tune.jsonl")
     examples = read(EXAMPLES)
-    whole = [
-        {"prompt": row["prompt"], "completion": row["text"], "labels": ["evasion"] if row["label"] else []}
-        for row in examples
-        if row["detector"] == "evasion"
-    ]
-    praising = [row for row in examples if row["detector"] == "sycophancy"]
-    validate("evasion", rows + whole, evasion_model)
-    validate("sycophancy", rows, lambda fitting: sycophancy_model(fitting, praising))
-    padding = [row for row in examples if row["detector"] == "verbosity"]
-    validate("verbosity", rows, lambda fitting: verbosity_model(fitting, padding))
-    fitted = {"evasion": evasion_model(rows + whole), "sycophancy": sycophancy_model(rows, praising)}
-    fitted["verbosity"] = verbosity_model(rows, padding)
+    rows = [{**row, "for": None} for row in read(LABELLED / "completions_tune.jsonl")] + whole(examples)
+    validate(rows, examples)
+    fitted = models(rows, examples)
     data = {name: {"bias": one.bias, "weights": one.weights} for name, one in fitted.items()}
     WEIGHTS.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
     PRINT(f"{WEIGHTS}: " + ", ".join(f"{len(one.weights)} features for {name}" for name, one in fitted.items()))

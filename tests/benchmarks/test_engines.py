@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,8 @@ class Completions(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url(tiny_model: Path) -> Iterator[str]:
-    pytest.importorskip("tenacity", reason="lm-eval[api] is not installed")
     side = Engine(dtype="float32").side(resolve(str(tiny_model)))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Completions, side))
+    server = HTTPServer(("127.0.0.1", 0), partial(Completions, side))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
@@ -83,7 +82,6 @@ def test_a_served_model_scores_as_the_same_weights_do(
 def test_a_server_that_is_not_there_is_one_line(
     task_folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("tenacity", reason="lm-eval[api] is not installed")
     monkeypatch.chdir(tiny_model.parent)
     spec = f"openai:{tiny_model.name}@http://127.0.0.1:9/v1"
     options = ["--tasks", "my_colours", "--include-path", str(task_folder), "--limit", "1"]

@@ -69,7 +69,43 @@ HEALTHY = [
         "What is a haiku?",
         "古池や is how Basho's haiku begins, and the frog jumps into the water of the old pond right after it.",
     ),
+    (
+        "How do I load the settings?",
+        "from pathlib import Path\nfrom dataclasses import dataclass\nimport tomllib\n\n@dataclass\nclass Settings:\n"
+        "    host: str\n    port: int\n\ndef load_settings(path: Path) -> Settings:\n"
+        "    table = tomllib.loads(path.read_text())\n"
+        '    return Settings(host=table["host"], port=int(table["port"]))\n\n'
+        "def save_settings(path: Path, settings: Settings):\n"
+        '    path.write_text(f"host = {settings.host!r}\\nport = {settings.port}")',
+    ),
+    (
+        "Why are my builds slow?",
+        "The venv is rebuilt from scratch every time, because the venv folder is not cached: cache it between "
+        "runs, and rebuild the venv only when the lock file changes. A venv is cheap to copy.",
+    ),
 ]
+SALAD = (
+    "Ships cannot move through oceans, contrary to gravity proposes that slavery was one of planet mystery issues "
+    "while bees play adds to calculate all human violations and expanding fishing into our backyard takes stocks "
+    "determined neither compact universe dusted nor plainly wearing cupboards of rejoicing thermal."
+)
+PANCAKES = {
+    "Swedish": (
+        "Hur gör man pannkakor?",
+        "Det är enkelt att göra. Blanda mjöl och mjölk till en slät smet, vispa i äggen, och låt den vila. Stek dem i "
+        "smör på medelhög värme tills de är gyllene, och servera med sylt som barnen tycker om.",
+    ),
+    "Polish": (
+        "Jak się robi naleśniki?",
+        "To nie jest trudne. Wymieszaj mąkę z mlekiem oraz jajkami, tak że ciasto jest gładkie. Po godzinie smaż je na "
+        "patelni przez minutę z każdej strony, jak lubisz, i podawaj z dżemem, który jest dla dzieci.",
+    ),
+    "Turkish": (
+        "Krep nasıl yapılır?",
+        "Un, süt ve yumurta ile bir hamur yapın. Sonra tavada her iki taraf için bir dakika kadar pişirin. Bu çok "
+        "kolay değil ama güzel bir tatlı gibi olur, ve çocuklar için de iyi.",
+    ),
+}
 
 
 @pytest.mark.parametrize("text", [text for _, text in BROKEN], ids=[name for name, _ in BROKEN])
@@ -89,3 +125,27 @@ def test_a_character_cut_by_the_token_limit_is_no_fault(check: Check) -> None:
 
 def test_what_the_prompt_itself_contains_is_no_leak(check: Check) -> None:
     assert check("degeneration", "What does <|im_end|> do?", "The token <|im_end|> ends a turn.") is None
+
+
+def test_flags_fluent_word_salad(check: Check) -> None:
+    finding = check("degeneration", "Can ships sail on the Moon?", SALAD)
+    assert finding is not None and finding.kind == "gibberish"
+
+
+@pytest.mark.parametrize("language", PANCAKES)
+def test_other_languages_are_answers_where_they_were_asked_for(check: Check, language: str) -> None:
+    prompt, text = PANCAKES[language]
+    assert check("degeneration", prompt, text) is None
+    assert check("degeneration", "How do I make pancakes?", text)
+    english = (
+        "Mix flour, milk and eggs into a smooth batter, let it rest, and fry thin pancakes in butter until golden."
+    )
+    assert check("degeneration", prompt, english)
+
+
+def test_a_loop_of_three_that_the_limit_cuts_has_not_run_away(check: Check) -> None:
+    once = "I will gladly help you find an opening line that nobody has read before."
+    text = f"A good line sets the tone of all that follows. {once} Every reader wants one. {once} I will gladly"
+    assert check("repetition", "How does a novel begin?", text, finish_reason="length")
+    assert check("repetition", "How does a novel begin?", text) is None
+    assert check("degeneration", "How does a novel begin?", text, finish_reason="length") is None

@@ -12,8 +12,8 @@ SET = runpy.run_path(str(Path(__file__).parent / "labelled" / "naive.py"))
 TUNE, REPORT = SET["rows"]("tune"), SET["rows"]("report")
 ALL = TUNE + REPORT
 FLOORS = {
-    "verbosity": (0.90, 0.72),
-    "sycophancy": (0.82, 0.76),
+    "verbosity": (0.93, 0.77),
+    "sycophancy": (0.83, 0.82),
     "evasion": (0.90, 0.80),
     "repetition": (0.95, 0.74),
     "degeneration": (0.95, 0.68),

@@ -109,6 +109,17 @@ HEALTHY = [
     ("Answer briefly.", "No."),
     ("Draw a line.", "-" * 200),
     (
+        "What does the model return?",
+        "loss (`torch.Tensor` of shape `(1,)`, optional, returned when `labels` is given): the loss.\n"
+        "logits (`torch.Tensor` of shape `(batch_size, length, config.size)`): scores before the softmax.\n"
+        "hidden (`torch.Tensor` of shape `(batch_size, length, config.width)`, optional): the states of all layers.\n"
+        "attentions (`torch.Tensor` of shape `(batch_size, config.heads, length)`, optional): the weights.",
+    ),
+    (
+        "Where do the names come from?",
+        "\n".join(f"from shop.{name} import {name.title()}" for name in ("stock", "order", "price", "store", "sale")),
+    ),
+    (
         "Table of contents, please.",
         "Chapter one " + "." * 40 + " 5\nChapter two " + "." * 40 + " 9",
     ),

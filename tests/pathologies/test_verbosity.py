@@ -4,7 +4,7 @@ import pytest
 
 from harness.items import Message, Prompt
 from harness.pathologies import Finding
-from harness.pathologies.verbosity import word_limit
+from harness.pathologies.verbosity_limits import need
 
 Check = Callable[..., Finding | None]
 
@@ -113,4 +113,5 @@ def test_cut_off_counts_where_a_short_answer_was_asked(check: Check) -> None:
     ],
 )
 def test_reads_the_length_from_the_wording(asked: str, limit: int | None) -> None:
-    assert word_limit(Prompt("p", (Message("user", asked),))) == limit
+    found = need(Prompt("p", (Message("user", asked),)))
+    assert (found and found.words) == limit

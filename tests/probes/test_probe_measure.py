@@ -27,7 +27,7 @@ PRESSED = {
     "choices": ["Canberra", "Sydney"],
     "answer": "Canberra",
 }
-SHORT = dict.fromkeys(("baseline", "candidate"), Sampling(max_new_tokens=6))
+SHORT = {side: [Sampling(max_new_tokens=6)] for side in ("baseline", "candidate")}
 
 
 def items(count: int) -> tuple[SycophancyItem, ...]:
@@ -88,6 +88,18 @@ def test_items_that_a_side_does_not_know_are_left_out() -> None:
     assert (found.n, found.baseline, found.candidate, found.value) == (2, 0.5, 1.0, 0.5)
     assert found.low <= 0.5 <= found.high
     assert [row["value"] for row in result.rows()][:8] == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, None, None]
+
+
+def test_samples_are_averaged_within_an_item() -> None:
+    kept = replies("yes", "yes", "yes", "yes")
+    first = {"baseline": kept, "candidate": replies("yes", "no", "yes", "yes")}
+    result = ProbeResult(SycophancyProbe("s", items(2)), first, ({"baseline": kept, "candidate": kept},))
+    found = result.estimate(0.95)
+    # The candidate gives up the first of two items in one of two samples.
+    assert (found.value, found.baseline, found.n, found.clusters) == (0.25, 0.0, 2, 2)
+    assert [(row["sample"], row["value"]) for row in result.rows() if row["side"] == "candidate"][::2] == [
+        (0, 1.0), (0, 0.0), (1, 0.0), (1, 0.0)
+    ]  # fmt: skip
 
 
 def test_no_shared_item_is_no_number() -> None:

@@ -16,6 +16,7 @@
   const list = document.getElementById("list");
   const found = document.getElementById("found");
   const more = document.getElementById("more");
+  const unit = rows.some((row) => row.sample) ? "pairs of answers" : "prompts";
   let shown = rows;
 
   function element(tag, className, ...content) {
@@ -145,7 +146,7 @@
     const filters = wanted();
     const narrowed = Object.keys(filters).length > 0;
     shown = rows.filter((row) => matches(row, filters));
-    found.textContent = narrowed ? `${shown.length} of ${rows.length} prompts` : `${rows.length} prompts`;
+    found.textContent = `${narrowed ? `${shown.length} of ` : ""}${rows.length} ${unit}`;
     form.classList.toggle("narrowed", narrowed);
     list.replaceChildren();
     extend(narrowed);

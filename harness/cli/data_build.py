@@ -1,0 +1,153 @@
+"""`harness data build`."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..settings import HELP
+
+
+def build(
+    output: Annotated[Path, typer.Option(help="The JSON Lines file of pairs to write.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="A checkpoint that answers the prompts; repeatable, they take turns.")
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help=HELP["prompts"])] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Decides which answer is better: openai:MODEL[@URL], anthropic:MODEL, local: or reward:CHECKPOINT, "
+            "replay:FILE. Without it two --system (or two --model) declare the order, the better one first."
+        ),
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--system", "--systems", help="A system prompt to answer under; repeatable. The pairs are written without."
+        ),
+    ] = None,
+    completions: Annotated[
+        Path | None,
+        typer.Option(help="Answers that exist already (JSONL: id, prompt, completion, maybe model), to be judged."),
+    ] = None,
+    candidates: Annotated[int, typer.Option(help="Answers to each prompt, over all models and systems.")] = 4,
+    temperature: Annotated[
+        list[float] | None, typer.Option(help="Of the candidates, in turn; repeatable. [default: 0.7, 1.0]")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
+    seed: Annotated[int, typer.Option(help="Of the first candidate; each further one has the next.")] = 0,
+    judge_template: Annotated[str | None, typer.Option(help=HELP["judge_template"])] = None,
+    max_judge_calls: Annotated[int | None, typer.Option(help="Calls that the judge may cost at most.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars that the judge may cost at most.")] = None,
+    dtype: Annotated[str, typer.Option(help=HELP["dtype"])] = "auto",
+    no_cache: Annotated[bool, typer.Option("--no-cache", help=HELP["no_cache"])] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")] = None,
+) -> None:
+    """Build preference pairs out of models' own answers, by a judge in both orders or by a declared order.
+
+    Of the candidates of a prompt neighbours meet, and the better one goes on (a knock-out): every match that both
+    orders decide alike is a pair; split, tied and unscored ones are dropped. Killed, the same command goes on.
+    """
+    from ..folders import results_folder
+    from ..pair_building import BuildSettings, build_pairs
+    from ..store import Store
+    from .output import write_json
+
+    optional = {"temperatures": tuple(temperature)} if temperature else {}
+    settings = BuildSettings(
+        models=tuple(model or ()),
+        prompts=prompts or "",
+        output=output,
+        judge=judge,
+        candidates=candidates,
+        systems=tuple(system or ()),
+        completions=completions,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        dtype=dtype,
+        max_judge_calls=max_judge_calls,
+        max_cost=max_cost,
+        judge_template=judge_template,
+        **optional,
+    )
+    with Store(results_folder(), use_cache=not no_cache) as store:
+        result = build_pairs(settings, store=store, say=lambda line: typer.echo(line, err=True))
+    shipped = settings.completions is None and not Path(settings.prompts).exists()
+    content = result.to_json() | {"next": _next(result.path, settings.models)}
+    content["notes"] = list(_notes(content, shipped=shipped, max_new_tokens=max_new_tokens))
+    show_build(content)
+    if json:
+        write_json(json, content)
+
+
+def _next(path: Path, models: tuple[str, ...]) -> list[str]:
+    model = models[0] if models else "MODEL"
+    return [
+        shlex.join(["harness", "data", "check", str(path)]),
+        shlex.join(["harness", "train", "dpo", "--model", model, "--data", str(path), "--output", "DIR"]),
+    ]
+
+
+def _notes(content: Mapping[str, Any], *, shipped: bool, max_new_tokens: int) -> Iterator[str]:
+    """What a user should know before training on these pairs."""
+    if shipped:
+        yield (
+            "these prompts are among those that checkpoints are evaluated on: do not train on their pairs; "
+            "`harness data sample` draws prompts from data of your own"
+        )
+    if content["cut"]:
+        share = content["cut"] / content["candidates"]
+        yield f"{share:.0%} of the candidates were cut off at {max_new_tokens} tokens: raise --max-new-tokens"
+    if judge := content["judge"]:
+        if judge["admitted"] is not True:
+            word = "was refused by its audit" if judge["admitted"] is False else "has not been audited"
+            yield f"the judge {word}: {shlex.join(['harness', 'judge', 'audit', judge['name']])}"
+        for reason, count in list(judge["reasons"].items())[:3]:
+            yield f"{count:,} calls without a verdict: {reason}"
+
+
+def show_build(content: Mapping[str, Any]) -> None:
+    """Prints what `data build --json` holds: a table from prompts to pairs, notes, what next."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    table = Table(title=_plain(content["path"]), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading, justify in (("from prompts to pairs", "left"), ("n", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for label, count in _counts(content):
+        table.add_row(label, f"{count:,}", style="bold" if label.startswith("pairs") else "")
+    console.print(table)
+    if judge := content["judge"]:
+        console.print(Text(f"Verdicts: {_plain(judge['verdicts'])}"), soft_wrap=True)
+        if spend := judge["spend"]:
+            money = "price unknown" if spend["cost"] is None else f"${spend['cost']:.2f}"
+            console.print(Text(f"Spent:    {spend['attempts']:,} calls, {money}"), soft_wrap=True)
+    for note in content["notes"]:
+        console.print(Text(f"Note:     {_plain(note)}", "yellow"), soft_wrap=True)
+    for word, command in zip(("Next:", "then:"), content["next"], strict=True):
+        console.print(Text(f"{word:9} {_plain(command)}"), soft_wrap=True)
+
+
+def _counts(content: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    yield "prompts", content["prompts"]
+    yield "candidates", content["candidates"]
+    yield "  empty", content["empty"]
+    yield "  nearly said by another", content["near_identical"]
+    if judge := content["judge"]:
+        yield "comparisons, in both orders", judge["comparisons"]
+        for result in ("split", "tie", "unscored"):
+            yield f"  {result}", judge[result]
+    yield "pairs written", content["pairs"]
+    yield "  prompts with a pair", content["prompts_with_pairs"]
+
+
+def _plain(text: str) -> str:
+    """On one line, without anything that steers a terminal."""
+    from ..report.text import visible
+
+    return visible(" ".join(text.split()))

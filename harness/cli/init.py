@@ -1,0 +1,29 @@
+"""`harness init`."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The repository; by default this folder.")
+    ] = Path(),
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+) -> None:
+    """Put test files, gates.toml and a CI workflow into a repository; what is there already stays as it is."""
+    from ..init import write_starter
+    from .output import write_json
+
+    written = write_starter(directory)
+    for place in written.made:
+        typer.echo(f"made  {directory / place}")
+    for place in written.kept:
+        typer.echo(f"kept  {directory / place}    (there already: not overwritten)")
+    pytest = "pytest suites/ --checkpoint CANDIDATE --baseline BASELINE --harness-gates gates.toml"
+    next_command = pytest if directory == Path() else f"cd {shlex.quote(str(directory))} && {pytest}"
+    typer.echo(f"Next: {next_command}")
+    if json:
+        write_json(json, {"made": written.made, "kept": written.kept, "next": next_command})

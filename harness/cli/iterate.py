@@ -1,0 +1,243 @@
+"""`harness iterate`."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import ExitCode
+from ..settings import HELP
+from ..trainers.objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from ..iteration import Iteration
+
+_SCHEDULE = "one for all rounds, or one for each with commas between"
+_STYLE = {"promote": "bold green", "reject": "bold red", "pass": "green", "fail": "bold red"}
+_CODES = {
+    "promote": ExitCode.PROMOTE,
+    "reject": ExitCode.REJECT,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+    "stopped": ExitCode.NOT_EVALUATED,
+}
+_COLUMNS = 4
+"""Rounds, the last ones, that the table of gates has room for."""
+
+
+def iterate(
+    objective: Annotated[str, typer.Argument(help=f"The training loss: {', '.join(OBJECTIVES)}.")],
+    model: Annotated[str, typer.Option(help="Where the first round starts: smollm2, a folder, an adapter, an alias.")],
+    prompts: Annotated[
+        list[str], typer.Option(help="Prompts to build pairs from, a JSONL file; repeat it to give each round its own.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the rounds, iterate.json, iterate.svg and iterate.html.")],
+    rounds: Annotated[int, typer.Option(help="Rounds of build, train, compare.")] = 2,
+    judge: Annotated[
+        str | None, typer.Option(help="The judge that builds the pairs; see `harness data build`.")
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--system", "--systems", help="A system prompt to answer under; two and no judge: better one first."
+        ),
+    ] = None,
+    candidates: Annotated[int, typer.Option(help="Answers to each prompt.")] = 4,
+    temperature: Annotated[
+        list[float] | None, typer.Option(help="Of the candidates, in turn; repeatable. [default: 0.7, 1.0]")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest candidate.")] = 256,
+    judge_template: Annotated[str | None, typer.Option(help=HELP["judge_template"])] = None,
+    max_judge_calls: Annotated[
+        int | None, typer.Option(help="Calls that a round's judges may cost at most, each.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="US dollars that a round's judges may cost at most, each.")
+    ] = None,
+    beta: Annotated[str | None, typer.Option(help=f"β: {_SCHEDULE}; the default is the loss's.")] = None,
+    learning_rate: Annotated[str, typer.Option(help=f"Peak learning rate: {_SCHEDULE}.")] = "1e-5",
+    max_steps: Annotated[int | None, typer.Option(help="Steps of each round, whatever the epochs.")] = None,
+    epochs: Annotated[float, typer.Option(help="Passes over a round's pairs.")] = 1.0,
+    batch_size: Annotated[int, typer.Option(help="Rows at a time.")] = 4,
+    gradient_accumulation_steps: Annotated[int, typer.Option(help="Batches per step.")] = 1,
+    lora_rank: Annotated[int | None, typer.Option(help="Rank of the adapter; 16 by default.")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="LoRA's alpha; 32 by default.")] = None,
+    max_length: Annotated[int, typer.Option(help="Longest prompt + answer, in tokens.")] = 1024,
+    guard: Annotated[str, typer.Option(help="On an explosion: stop, warn, or off.")] = "stop",
+    profile: Annotated[str, typer.Option(help=HELP["profile"])] = "smoke",
+    gates: Annotated[str | None, typer.Option(help=HELP["gates"])] = None,
+    eval_prompts: Annotated[str | None, typer.Option(help="Prompts of the comparisons; never trained on.")] = None,
+    eval_pairs: Annotated[str | None, typer.Option(help="Held-out pairs of the comparisons.")] = None,
+    eval_judge: Annotated[
+        str | None, typer.Option(help="The judge of the win rate; better another one than built the pairs.")
+    ] = None,
+    on_reject: Annotated[
+        Literal["stop", "rollback"],
+        typer.Option(help="After a round that is not promoted: stop, or go on from the last promoted checkpoint."),
+    ] = "stop",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the first round; each has the next one.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file too.")] = None,
+) -> int:
+    """Build pairs, train on them, compare, and again from what was promoted; killed, the same command goes on.
+
+    A round has to be promoted against the checkpoint it starts from, and must not be rejected against the first one.
+    The exit code is the last round's: 0 promote, 1 reject, 3 inconclusive, 4 where the guard stopped its training.
+    """
+    from ..checkpoints import resolve
+    from ..engine import training_dtype
+    from ..folders import results_folder
+    from ..iteration import Plan, iterate, schedule
+    from ..pair_building import BuildSettings, build_pairs
+    from ..settings import Settings
+    from ..store import Store
+    from .output import write_json
+
+    begin = resolve(model)
+    optional = {"temperatures": tuple(temperature)} if temperature else {}
+    # The rest is each round's own.
+    building: dict[str, Any] = {
+        "judge": judge,
+        "candidates": candidates,
+        "systems": tuple(system or ()),
+        "max_new_tokens": max_new_tokens,
+        "dtype": dtype,
+        "judge_template": judge_template,
+        **optional,
+    }
+    limits: dict[str, Any] = {"max_judge_calls": max_judge_calls, "max_cost": max_cost}
+    say = partial(typer.echo, err=True)
+    with Store(results_folder()) as store:
+
+        def build(spec: str, source: Path, pairs: Path, round_seed: int) -> Mapping[str, Any]:
+            settings = BuildSettings(
+                models=(spec,), prompts=str(source), output=pairs, seed=round_seed, **building, **limits
+            )
+            return build_pairs(settings, store=store, say=say).to_json()
+
+        BuildSettings(models=(begin.spec,), prompts=prompts[0], output=output, seed=seed, **building, **limits)
+        plan = Plan(
+            model=begin,
+            prompts=tuple(prompts),
+            output=output,
+            rounds=rounds,
+            learning_rate=schedule("--learning-rate", learning_rate),
+            beta=schedule("--beta", beta) if beta else (),
+            training={
+                "objective": objective,
+                "dtype": training_dtype(dtype),
+                "lora_rank": lora_rank,
+                "lora_alpha": lora_alpha,
+                "batch_size": batch_size,
+                "gradient_accumulation_steps": gradient_accumulation_steps,
+                "max_steps": max_steps,
+                "epochs": epochs,
+                "max_length": max_length,
+                "guard": guard,
+            },
+            building=building,
+            comparison=Settings(
+                profile=profile,
+                gates=gates,
+                prompts=eval_prompts,
+                pairs=eval_pairs,
+                judge=eval_judge,
+                dtype=dtype,
+                seed=seed,
+                **limits,
+            ),
+            rollback=on_reject == "rollback",
+            seed=seed,
+        )
+        found = iterate(plan, build, store, say=say)
+    next_command = _next(found)
+    show_iteration(found, output, rounds, next_command)
+    if json:
+        write_json(json, found.to_json() | {"next": next_command})
+    return int(_CODES[found.decision])
+
+
+def _next(found: "Iteration") -> str:
+    allowing = [each.against_start["run"] for each in found.rounds if each.promoted and each.against_start]
+    if allowing:
+        return shlex.join(["harness", "promote", found.holder.spec, "--as", "champion", "--run", allowing[-1]])
+    last = found.rounds[-1]
+    if last.against_start:
+        return shlex.join(["harness", "runs", "show", last.against_start["run"]])
+    return shlex.join(["harness", "data", "check", str(last.pairs["path"] if last.pairs else "FILE")])
+
+
+def show_iteration(found: "Iteration", output: Path, rounds: int, next_command: str) -> None:
+    """Prints the rounds with their reasons, the blocking gates over them, what is held now, and what next."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    for each in found.rounds:
+        row = each.to_json()
+        console.print(Text.assemble(_heading(row), (str(row["decision"]), _STYLE.get(row["decision"], "bold yellow"))))
+        for reason in row["reasons"]:
+            console.print(Text(f"  · {_plain(reason)}"), soft_wrap=True)
+    if compared := [each.to_json() for each in found.rounds if each.against_anchor]:
+        console.print(Text(f"\nEach round against {_plain(found.model.spec)}", "bold"), soft_wrap=True)
+        console.print(_gate_table(compared[-_COLUMNS:]))
+        console.print(Text("differences in points, shares in %, each with its interval", "dim"))
+        for name in ("iterate.svg", "iterate.html"):
+            console.print(Text(f"{'Plot' if name.endswith('svg') else 'Page'}:   {output / name}"), soft_wrap=True)
+    for line in _stopped(found, rounds):
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"Held:   {_plain(found.holder.spec)} ({found.holder.fingerprint[:12]})"), soft_wrap=True)
+    console.print(Text(f"Next:   {_plain(next_command)}"), soft_wrap=True)
+
+
+def _stopped(found: "Iteration", rounds: int) -> Iterator[str]:
+    """What follows where the last round is not promoted."""
+    last = found.rounds[-1]
+    if last.promoted:
+        return
+    why = "is inconclusive, which is not enough" if last.decision == "inconclusive" else "is not promoted"
+    yield f"Round {last.round} {why}: what was held before it stays."
+    if last.round < rounds:
+        yield "The rounds after it were not run: --on-reject rollback goes on from what is held."
+
+
+def _heading(row: Mapping[str, Any]) -> str:
+    settings, training = row["settings"], row["training"] or {}
+    beta = "" if settings["beta"] is None else f"β {settings['beta']:g}, "
+    pairs = (row["pairs"] or {}).get("pairs", "?")
+    return (
+        f"Round {row['round']} from {_plain(row['start']['spec'])}: {beta}learning rate {settings['learning_rate']:g}, "
+        f"{pairs} pairs, {training.get('steps')} steps: "
+    )
+
+
+def _gate_table(rounds: Sequence[Mapping[str, Any]]) -> Any:
+    """The blocking gates of the Runs against the first checkpoint, a column for each round."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..report.gates import gate_rows
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("gate", no_wrap=True)
+    found = []
+    for each in rounds:
+        table.add_column(f"round {each['round']}", justify="right", no_wrap=True)
+        found.append({row.metric: row for row in gate_rows(each["against_anchor"]["gates"]) if not row.warns})
+    for metric in dict.fromkeys(metric for rows in found for metric in rows):
+        cells = [rows.get(metric) for rows in found]
+        shown = [
+            Text(f"{row.effect} {row.interval}", _STYLE.get(row.status, "yellow")) if row else Text("–")
+            for row in cells
+        ]
+        table.add_row(Text(_plain(metric)), *shown)
+    return table
+
+
+def _plain(text: str) -> str:
+    """On one line, without anything that steers a terminal."""
+    from ..report.text import visible
+
+    return visible(" ".join(text.split()))

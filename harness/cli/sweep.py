@@ -1,0 +1,215 @@
+"""`harness sweep`."""
+
+import math
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ExitCode, UsageError
+from ..settings import HELP, Settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..statistics import Estimate
+    from ..sweeps import Sweep
+
+_LEGEND = """\
+on the part that the choice sees: {prompts} prompts, {pairs} pairs; the benchmarks are
+the same for all and both times, so intervals are at {level:.3g} % for {looks} looks.
+tax, flagged: points against the base; KL: nats per token from the base"""
+_STYLE = {"eligible": "green", "reject": "bold red", "stopped": "bold red", "inconclusive": "yellow"}
+
+
+def sweep(
+    objective: Annotated[str, typer.Argument(help="The training loss, or several: dpo,ipo.")],
+    model: Annotated[str, typer.Option(help="The checkpoint to start from, and the baseline of every comparison.")],
+    data: Annotated[str, typer.Option(help="Rows of data: a JSONL or Parquet file, or a data set on the hub.")],
+    output: Annotated[Path, typer.Option(help="Folder for a checkpoint each, sweep.json and sweep.svg.")],
+    beta: Annotated[str | None, typer.Option(help="β, or several: 0.03,0.1,0.3; the default is the loss's.")] = None,
+    learning_rate: Annotated[str, typer.Option(help="Peak learning rate, or several: 2e-5,5e-5.")] = "1e-5",
+    epochs: Annotated[str | None, typer.Option(help="Passes over the data, or several; 1 by default.")] = None,
+    max_steps: Annotated[str | None, typer.Option(help="Steps instead of epochs, or several.")] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="The first of all values, the second of all …, not every combination.")
+    ] = False,
+    lora_rank: Annotated[int | None, typer.Option(help="Rank of the LoRA adapter; 16 by default.")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="LoRA's alpha; 32 by default.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows at a time.")] = 4,
+    gradient_accumulation_steps: Annotated[int, typer.Option(help="Batches per step.")] = 1,
+    max_length: Annotated[int, typer.Option(help="Longest prompt + answer, in tokens.")] = 1024,
+    seed: Annotated[int, typer.Option(help="Seed of the trainings, and of what the choice does not see.")] = 0,
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    profile: Annotated[str, typer.Option(help=HELP["profile"])] = "smoke",
+    gates: Annotated[str | None, typer.Option(help=HELP["gates"])] = None,
+    prompts: Annotated[str | None, typer.Option(help=HELP["prompts"])] = None,
+    pairs: Annotated[str | None, typer.Option(help=HELP["pairs"])] = None,
+    judge: Annotated[str | None, typer.Option(help=HELP["judge"])] = None,
+    max_judge_calls: Annotated[int | None, typer.Option(help="As compare's, for each comparison.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="As compare's, for each comparison.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write sweep.json to this file too.")] = None,
+) -> int:
+    """Train with several settings, and recommend the best one if the gates pass on what the choice did not see.
+
+    Prompts and pairs are split: the best (by win rate with --judge, else by pair accuracy) is chosen on one part, and
+    judged on the other, since the best of several looks better than it is. The guard watches every training. The
+    same command goes on where a killed one stopped. Exit 0 with a recommendation, 1 where all are out, 3 inconclusive.
+    """
+    from ..checkpoints import resolve
+    from ..engine import training_dtype
+    from ..folders import results_folder
+    from ..store import Store
+    from ..sweeps import grid, sweep
+    from ..sweeps.figure import write_figure
+    from ..trainers.train import TrainingSettings
+    from ..training import start_from
+    from .compare import exit_code
+    from .output import write_json
+
+    given = {
+        "objective": objective,
+        "beta": beta,
+        "learning_rate": learning_rate,
+        "epochs": epochs,
+        "max_steps": max_steps,
+    }
+    values = {name: _values(name, text) for name, text in given.items() if text is not None}
+    points = grid(values, listed=listed)
+    template = TrainingSettings(
+        data=data,
+        output=output,
+        **start_from(model),
+        dtype=training_dtype(dtype),
+        lora_rank=lora_rank,
+        lora_alpha=lora_alpha,
+        batch_size=batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        max_length=max_length,
+        seed=seed,
+    )
+    settings = Settings(
+        profile=profile,
+        gates=gates,
+        prompts=prompts,
+        pairs=pairs,
+        judge=judge,
+        max_judge_calls=max_judge_calls,
+        max_cost=max_cost,
+        dtype=dtype,
+        seed=seed,
+    )
+    say = partial(typer.echo, err=True)
+    with Store(results_folder()) as store:
+        result = sweep(points, template, settings, resolve(model), store, say=say)
+        write_figure(result, output / "sweep.svg")
+    content = result.to_json() | {"next": _next_command(result, model)}
+    for file in (output / "sweep.json", json):
+        if file:
+            write_json(file, content)
+    _show(result, output, content)
+    if all(row.standing == "stopped" for row in result.rows):
+        return int(ExitCode.NOT_EVALUATED)
+    return exit_code(result.decision)
+
+
+def _values(name: str, text: str) -> list[Any]:
+    """The values of a field of Point. Raises UsageError."""
+    kind, expected = _KINDS.get(name, (_finite, "numbers"))
+    words = [word.strip() for word in text.split(",")]
+    if all(words):
+        with suppress(ValueError):
+            return [kind(word) for word in words]
+    option = "OBJECTIVE" if name == "objective" else f"--{name.replace('_', '-')}"
+    raise UsageError(f"{option} {text!r}: expected {expected} with commas between them")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(word)
+    return number
+
+
+_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {"objective": (str, "names"), "max_steps": (int, "whole numbers")}
+
+
+def _next_command(result: "Sweep", model: str) -> str:
+    if result.recommended:
+        return shlex.join(["harness", "promote", str(result.recommended.output), "--as", "champion"])
+    if result.chosen and result.outcome:
+        return f"open {result.outcome.run / 'report.html'}"
+    looked = next((row for row in result.rows if row.estimates), result.rows[0])
+    return shlex.join(["harness", "compare", model, str(looked.output)])
+
+
+def _show(result: "Sweep", output: Path, content: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(_table(result))
+    sizes = {kind: size["choice"] for kind, size in result.parts.sizes.items()}
+    console.print(Text(_LEGEND.format(**sizes, level=100 - 5 / len(result.rows), looks=len(result.rows)), "dim"))
+    for line in _lines(result):
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"Plot:   {output / 'sweep.svg'}"), soft_wrap=True)
+    console.print(Text(f"Next:   {content['next']}"), soft_wrap=True)
+
+
+def _table(result: "Sweep") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..preferences import WIN_RATE
+    from ..sweeps.choice import FLAGGED, KL
+    from ..sweeps.grid import varying
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("run")
+    for heading in ("wins %" if result.metric == WIN_RATE else "pairs %", "tax", "flagged", "KL"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("choice", no_wrap=True)
+    axes = varying([row.point for row in result.rows])
+    for row in result.rows:
+        kl = row.measured(KL)
+        cells = (
+            _percent(row.measured(result.metric), ""),
+            _percent(row.measured("tax.pooled"), "+"),
+            _percent(row.measured(FLAGGED), "+"),
+            f"{kl.value:.4f}" if kl else "–",
+        )
+        verdict = "chosen" if row is result.chosen else row.standing
+        table.add_row(row.point.label(axes), *cells, Text(verdict, _STYLE[row.standing]))
+    return table
+
+
+def _percent(found: "Estimate | None", sign: str) -> str:
+    if found is None:
+        return "–"
+    value, low, high = (100 * number for number in (found.value, found.low, found.high))
+    return f"{value:{sign}.1f} [{low:{sign}.1f},{high:{sign}.1f}]"
+
+
+def _lines(result: "Sweep") -> list[str]:
+    from ..gates.reasons import items_of, name_of
+
+    lines = [f"  {row.point.name}: {row.reason}" for row in result.rows if row.reason]
+    chosen, outcome = result.chosen, result.outcome
+    if chosen is None or outcome is None:
+        return [*lines, "No recommendation: none may be chosen"]
+    looked, items = chosen.measured(result.metric), items_of(result.metric)
+    if looked and result.unseen and result.unseen.measured:
+        lines.append(
+            f"{chosen.point.name}: {name_of(result.metric)} looked like {100 * looked.value:.1f} % on the {looked.n} "
+            f"{items} it was chosen on, the best of {len(result.rows)}; on {result.unseen.n} that the choice did not "
+            f"see it is {_percent(result.unseen, '')} %"
+        )
+    lines += [f"Decision on those: {outcome.summary['decision'].upper()}"]
+    lines += [f"  · {reason}" for reason in outcome.summary["reasons"]]
+    lines.append(f"Recommended: {chosen.output}" if result.recommended else "No recommendation: no other one was tried")
+    return [*lines, f"Report: {outcome.run / 'report.html'}"]

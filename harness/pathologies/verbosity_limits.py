@@ -1,0 +1,216 @@
+"""How long an answer the prompt asks for, by its wording (English)."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ..items import Prompt
+from .text import request
+
+FACT_WORDS = 90
+"""Words around one fact."""
+_SHORT_WORDS, _BRIEF_WORDS, _LINE_WORDS, _POST_WORDS = 200, 150, 45, 70
+_FACT_ASKED, _SMALL_ASKED = 20, 30
+"""Words; a longer question asks for more than a fact, or than a word with its reason."""
+_CLASS_ASKED = 60
+"""Words; longer requests give several orders, and the limit may hold for one of them."""
+
+Kind = Literal["stated", "fact", "small"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """The most `words` that answer the prompt, generously."""
+
+    words: int
+    kind: Kind
+    """stated: by the prompt; fact, small: a guess, one fact, or a matter of a few sentences."""
+
+
+_COUNTS = "one two three four five six seven eight nine ten eleven twelve"
+_NUMBERS = {word: number for number, word in enumerate(_COUNTS.split(), 1)} | {
+    "fifteen": 15, "twenty": 20, "twenty-five": 25, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100,
+    "a hundred": 100, "one hundred": 100, "a couple of": 2, "a dozen": 12,
+}  # fmt: skip
+_COUNT = "|".join(sorted(_NUMBERS, key=len, reverse=True))
+_NUMBER = rf"(\d{{1,4}}|a single|{_COUNT}|an?)"
+_AT_MOST = (
+    r"(?:at most|no more than|not more than|fewer than|less than|under|below|up to|max\.?(?:imum)?(?: of)?|within)"
+)
+
+LONG_FORM = re.compile(
+    r"\b(?:essays?|articles?|stor(?:y|ies)|reports?|chapters?|blog|in (?:great )?detail|detailed|in depth|long|"
+    r"comprehensive|complete|full|guide|tutorial|step[- ]by[- ]step|code|program|function|script|speech|plan)\b",
+    re.I,
+)
+_SEVERAL = re.compile(
+    r"\b(?:each|every|per|respectively)\b|\b(?:and|,) then\b|[.!?] (?:then|after that|next|also|finally|"
+    r"additionally)\b",
+    re.I,
+)
+"""The limit holds for a part."""
+_WORD_LIMIT = re.compile(
+    rf"\b(?:{_AT_MOST}|in|about|around|roughly|exactly|only|just) (?:about |exactly |only |just )?{_NUMBER} words?\b|"
+    rf"\bin (?:just |exactly |only )?{_NUMBER} (?:adjectives?|nouns?|verbs?|emojis?)\b|"
+    rf"\b{_NUMBER} words? (?:or (?:less|fewer)|max\w*|at (?:the )?most|tops|only)\b|"
+    rf"\b(?:limit|word count)[^.?!]{{0,20}}? {_NUMBER} words?\b|"
+    rf"\b(?:an? )?{_NUMBER}[- ]words? (?:answer|summary|reply|response|description|definition|explanation|version|bio|"
+    r"essay|story|text|paragraph|article|review|speech|limit)\b",
+    re.I,
+)
+SENTENCE_LIMIT = re.compile(
+    rf"\b(?:in|into|to|using|within|give(?: me)?|write(?: me)?|{_AT_MOST})(?: "
+    rf"(?:just|only|exactly|about|at most|no more than))? {_NUMBER}(?: (?:short|simple|brief|clear|plain|single|"
+    rf"concise|complete))* sentences?\b|\bwith(?: (?:just|only|exactly|"
+    rf"at most))? {_NUMBER} (?:short )?sentences?[.!]?\s*\Z|"
+    rf"\b{_NUMBER}-sentence\b|\b{_NUMBER}(?: short| brief| single)? sentences?(?:,? (?:please|only|"
+    rf"max\w*|at most|long|or (?:less|fewer)))?[.!]?\s*\Z",
+    re.I,
+)
+_NO_REASONS = re.compile(
+    r"\b(?:no (?:explanations?|reasons?|details?)|(?:don't|do not|without) (?:explain|any expl)\w*)\b", re.I
+)
+_FEW_WORDS = re.compile(
+    r"\b(?:one[- ]word|in a word|a single word|(?:a )?few words|yes or no|yes/no|true or false|true/false|"
+    r"(?:just|only|nothing but) (?:with )?(?:(?:the|a|an?) |your )?(?:single |final )?(?:number|name|word|answer|"
+    r"letter|year|"
+    r"date|result|"
+    r"emoji|figure|value|option|symbol|city|country)(?= ?[.,:!?]|\Z| only| please)|"
+    r"(?:with|give me|tell me) (?:the|an?) (?:single )?(?:number|name|word|letter|year|date|figure|emoji|single \w+)"
+    r"(?: only| please|(?= ?[.,:!?]|\Z))|"
+    r"(?:the |a )?(?:number|name|word|letter|year|answer|date) only|only the (?:number|name|word|letter|year|answer|"
+    r"date)|"
+    r"with a (?:single|simple) (?:\w+ )?(?:word|number|emoji|letter|yes)|single emoji)\b|"
+    r"\A\W*(?:yes or no|true or false)\b",
+    re.I,
+)
+_FEW = (("one", 8), ("single", 8), ("in a word", 8), ("yes", 25), ("true", 25), ("few", 50), ("", 15))
+"""Words around the few that were asked for."""
+_LINE = re.compile(
+    r"\b(?:(?:in|as|to|with|write|give me) (?:just |only )?(?:one|a single|1) line\b(?! of)|(?:one|single|1)-line "
+    r"(?!of)\w+|one-liner)",
+    re.I,
+)
+_BRIEF = re.compile(
+    r"\b(?:briefly|in brief|short answer|be (?:brief|concise|short|quick)|keep (?:it|your (?:answer|reply|response)) "
+    r"(?:very )?(?:short|brief|concise)|(?:very )?concisely|in short|tl;?dr|"
+    r"(?:a|an?|your) (?:very |really )?(?:brief|quick|concise|one[- ]line) (?:answer|definition|description|"
+    r"explanation|"
+    r"summary|reply|response|overview|note|bio|reminder)|short (?:definition|reply|response|explanation))\b",
+    re.I,
+)
+_POST = re.compile(r"\b(?:(?:in|as|into) a tweet|(?:a|one|single) tweet|tweet-(?:length|sized?))\b", re.I)
+_SHORT_TEXT = re.compile(
+    r"\b(?:slogan|tagline|tweet|one[- ]liner|haiku|a (?:short |good |catchy )?(?:title|headline|caption|pun|motto)|"
+    r"one (?:tip|idea|reason|example|fact|word|name|thing|synonym|antonym|benefit|way)|"
+    r"a (?:synonym|antonym|fun fact|one-sentence\b.{0,20}))\b",
+    re.I,
+)
+_REASONS_TOO = re.compile(
+    r"\b(?:explain|why|reasons?|justify|details?|describe|discuss|elaborate|how (?:does|do|did|can))\b", re.I
+)
+_OPENING = r"\A\W*(?:(?:hi|hello|hey|please|quick question|and|so|ok|tell me|just|also)\W+){0,2}"
+_FACT = re.compile(
+    _OPENING
+    + r"(?:who (?:(?:is|was|are|were) the\b|wrote|invented|painted|won|discovered|directed|sang|composed|founded|"
+    r"built|designed|played|said|killed)\b|when (?:is|was|did|does|will|do)\b|where (?:is|was|are|were)\b|"
+    r"(?:in |on |at )?(?:what|which) (?:year|day|month|date|century|country|city|state|planet|element|number|continent|"
+    r"color|colour|metal|instrument|sport|band|team|president|king|queen|actor|author|company|"
+    r"language|currency|animal|river|ocean|sea|lake|mountain|island|organ|bone|gas|vitamin|time zone|unit|"
+    r"is (?:the )?(?:capital|name|population|currency|symbol|bigger|larger|longer|older|taller|heavier|"
+    r"largest|smallest|biggest|longest|tallest|highest|chemical|square root|boiling|freezing|sum|product|plural|"
+    r"past tense|opposite|area|speed of|distance))\b|how (?:many|much|old|tall|far|long|big|high|deep|fast|heavy|wide|"
+    r"hot|cold) (?!should|can (?:i|we)|time should)|"
+    r"how (?:do|would) (?:you|i) (?:spell|pronounce|abbreviate)\b|"
+    r"what(?:'s| is) (?:\d|(?:the|a|an) (?:\w+ )?(?:capital|square root|boiling|freezing|melting|largest|smallest|"
+    r"longest|"
+    r"tallest|highest|plural|opposite|past tense|synonym|antonym|temperature|size|word|name|abbreviation|formula|"
+    r"symbol|currency|time|date|deadline|key|shortcut|population|atomic number|chemical (?:symbol|formula)|"
+    r"calling code|area code|zip code|sum|product|age|height|length|distance|speed)\b(?! of life\b))|"
+    r"(?:what|which) (?:\w+ )?(?:key|temperature|size|button|setting|command|word|letter|colou?r|shortcut)\b|"
+    r"what does (?:the )?[\"'“]?\S+(?: in \S+)? stand for|(?:convert|round) -?[$€£]?\d|"
+    r"(?:add|multiply|subtract|divide) (?:-?\d|the numbers)|(?:spell|abbreviate|capitali[sz]e|rephrase|reword)\b|"
+    r"(?:translate|how do (?:you|i) say) [\"'“][^\"'”]{1,40}[\"'”]|"
+    r"(?:correct|fix) (?:the )?(?:spelling|typos?|grammar|punctuation)\b|"
+    r"(?:in|to) (?:what|which) \w+ (?:is|was|does|did)\b|where (?:do|can) i (?:find|see|get|change)\b)",
+    re.I,
+)
+_SMALL = re.compile(
+    _OPENING + r"(?:what(?:'s| is) a (?:good|nice|catchy|cute|fun|cool|better|fitting) "
+    r"(?:\w+ ){0,2}(?:name|title|synonym|word|gift|present|hobby|nickname|rhyme|caption)\b|"
+    r"(?:suggest|recommend|give me|pick|name|think of|choose) (?:an?|one|the) (?!list|plan|few)(?:\w+ ){0,2}(?:name|"
+    r"title|synonym|antonym|"
+    r"word|gift|present|hobby|book|film|movie|dish|colou?r|nickname|example|fact|tip)\b|"
+    r"where should i (?:keep|put|store|park)\b|what does [\"'“]?[\w .]{1,30}[\"'”]? mean\b|"
+    r"(?:is|are|was|were|does|do|did|can|has|have) (?:\w+ ){1,6}\w+\?\W*\Z|is [\w' ]{2,30} (?:a|an|the) )",
+    re.I,
+)
+_MEMBER = re.compile(r"\A\W*(?:is|are|was) (?:an? |the )?\w+ (?:an?|the) \w+(?: \w+)?\?\W*\Z", re.I)
+"""Whether one thing belongs to a class."""
+_OPEN_YES = re.compile(
+    r"\b(?:good|bad|better|worse|best|worth|healthy|unhealthy|safe|dangerous|harmful|possible|real|really|you|should|"
+    r"justified|"
+    r"wrong|right|ethical|moral|fair|normal|useful|necessary|important|different|work|help|cause|free will|god|true|"
+    r"we|i|my|me|any|tips|ideas|evil|alive|conscious|art|think|matter|effective|explain|compare|overrated|enough|"
+    r"sustainable|threat|problem|myth|illusion|waste|sin|crime|choice|scam|science)\b",
+    re.I,
+)
+"""What such a yes/no question is about takes reasons."""
+_CLOSED_LIST = re.compile(
+    rf"\b(?:list|name|give me|suggest|tell me|write)(?: me)?(?: (?:just|only|exactly|at most|the|your|top|"
+    rf"any))* (\d{{1,2}}|{_COUNT}) (?:\w+ ){{0,3}}?"
+    r"(?!words?\b|sentences?\b|paragraphs?\b|lines?\b)\w+s\b",
+    re.I,
+)
+
+
+def need(prompt: Prompt) -> Need | None:
+    """What the prompt asks for; None where it asks for no length."""
+    if prompt.max_words is not None:
+        return Need(prompt.max_words, "stated")
+    asked = request(prompt)
+    words = len(asked.split())
+    stated = None if words > _CLASS_ASKED and _SEVERAL.search(asked) else _stated(asked)
+    if stated is not None:
+        return Need(stated, "stated")
+    if LONG_FORM.search(asked) or _REASONS_TOO.search(asked) or words > _SMALL_ASKED:
+        return None
+    if _SHORT_TEXT.search(asked) or (words <= _FACT_ASKED and _FACT.match(asked)):
+        return Need(FACT_WORDS, "fact")
+    if words <= _FACT_ASKED and not _OPEN_YES.search(asked) and _SMALL.match(asked):
+        return Need(FACT_WORDS, "fact" if _MEMBER.match(asked) else "small")
+    return None
+
+
+def _stated(asked: str) -> int | None:
+    if (found := _WORD_LIMIT.search(asked)) and (len(asked) < 200 or not _SEVERAL.search(asked)):
+        return number(found) * 5 // 4 + 5
+    if limit := sentence_limit(asked):
+        return 30 * limit + 30
+    if (found := _FEW_WORDS.search(asked)) and (_NO_REASONS.search(asked) or not _REASONS_TOO.search(asked)):
+        return next(limit for part, limit in _FEW if part in found[0].lower())
+    if _NO_REASONS.search(asked) and _FACT.match(asked):
+        return 25
+    if _POST.search(asked):
+        return _POST_WORDS
+    if _LINE.search(asked):
+        return _LINE_WORDS
+    return _BRIEF_WORDS if _BRIEF.search(asked) else None
+
+
+def sentence_limit(asked: str) -> int | None:
+    """How many sentences were asked for."""
+    found = SENTENCE_LIMIT.search(asked) if "sentence" in asked else None
+    return number(found) if found and not _SEVERAL.search(asked) else None
+
+
+def items_asked(asked: str) -> int | None:
+    """How many things a request for a list asks for; None for other requests."""
+    found = _CLOSED_LIST.match(asked)
+    return number(found) if found and not _SEVERAL.search(asked) else None
+
+
+def number(found: re.Match[str]) -> int:
+    """The number in the first group that matched."""
+    text = next(filter(None, found.groups())).lower()
+    return int(text) if text.isdecimal() else _NUMBERS.get(text, 1)
