@@ -76,6 +76,8 @@ def name_of(metric: str) -> str:
     family, _, rest = metric.partition(".")
     if family == "preference":
         return rest.replace("_", " ")
+    if family == "probe":  # sycophancy is a detector's name as well
+        return f"the probe {rest}"
     return rest.replace(".", " ") or metric
 
 

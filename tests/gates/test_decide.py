@@ -95,7 +95,7 @@ def test_a_fall_is_told_in_its_own_direction():
         ),
         (
             decide(flips(0, 0, 96), Gate(metric="probe.flip", kind="bound", tolerance=0.05)),
-            "flip is 0 % [0, 3.8] on 96 prompts; the whole interval must be below 5 %",
+            "the probe flip is 0 % [0, 3.8] on 96 prompts; the whole interval must be below 5 %",
         ),
     ],
 )
