@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
+import httpx2
+
 from .calls import Finish, Messages, Reply
 from .server import SCHEMA, TOOL, Server, rows, used
 
@@ -18,7 +20,7 @@ class AnthropicServer(Server):
     optional: ClassVar[Mapping[str, Sequence[str]]] = {
         "tools": ("tool",),
         "tool_choice": ("tool",),
-        "extra_body": ("temperature",),
+        "temperature": ("temperature",),
     }
 
     def __init__(self, model: str, url: str | None, key: str, **options: Any) -> None:
@@ -40,11 +42,12 @@ class AnthropicServer(Server):
             "tools": [tool],
             "tool_choice": {"type": "tool", "name": TOOL},
         }
-        # The provider's own API has no temperature any more, and its SDK no such argument.
-        return body | {"extra_body": {"temperature": 0}} if self.url else body
+        # The provider's own API has no temperature any more.
+        return body | {"temperature": 0} if self.url else body
 
-    async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
-        return await client.messages.with_raw_response.create(**body)
+    async def _send(self, client: Any, body: Mapping[str, Any]) -> httpx2.Response:
+        response: httpx2.Response = await client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        return response
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
         blocks = rows(body.get("content"))

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import httpx2
+
 from .calls import Messages, Reply, Token
 from .server import SCHEMA, TOOL, Server, rows, used
 
@@ -48,8 +50,9 @@ class OpenAIServer(Server):
             "max_tokens" if old else "max_completion_tokens": self.output_limit,
         }
 
-    async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
-        return await client.chat.completions.with_raw_response.create(**body)
+    async def _send(self, client: Any, body: Mapping[str, Any]) -> httpx2.Response:
+        response: httpx2.Response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        return response
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
         choice = next(iter(rows(body.get("choices"))), {})

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar
 
+import httpx2
+
 from .calls import Ask, Messages, Reply
 from .retry import CallFailed
 
@@ -97,8 +99,8 @@ class Server(ABC):
         """The whole request."""
 
     @abstractmethod
-    async def _send(self, client: Any, body: Mapping[str, Any]) -> Any:
-        """The SDK's raw response."""
+    async def _send(self, client: Any, body: Mapping[str, Any]) -> httpx2.Response:
+        """The response, by the SDK's `post`: its typed methods take 30 % of a call's processor time."""
 
     @abstractmethod
     def _reply(self, body: Mapping[str, Any]) -> Reply:

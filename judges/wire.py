@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -48,13 +50,22 @@ def http_client(connections: int, timeout: float) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
     headers = {"Accept-Encoding": "identity"}
     patience = httpx2.Timeout(timeout, connect=min(15.0, timeout))
-    return httpx2.AsyncClient(limits=limits, headers=headers, timeout=patience, event_hooks={"response": [_cap]})
+    hooks = {"response": [_cap]}
+    return httpx2.AsyncClient(
+        limits=limits, headers=headers, timeout=patience, event_hooks=hooks, verify=_ssl_context()
+    )
 
 
-def json_body(response: Any) -> Mapping[str, Any]:
-    """The JSON object that an SDK's raw response holds. Raises CallFailed where it is something else."""
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """The certificates are read once: that takes as long as some calls."""
+    return httpx2.create_ssl_context()
+
+
+def json_body(response: httpx2.Response) -> Mapping[str, Any]:
+    """The JSON object that a response holds. Raises CallFailed where it is something else."""
     try:
-        body = json.loads(response.http_response.content)
+        body = json.loads(response.content)
     except (ValueError, RecursionError):
         raise CallFailed("retry", "the server's answer is not JSON", billed=True) from None
     if not isinstance(body, dict):

@@ -76,6 +76,8 @@ def metric_label(metric: str) -> str:
     kind, _, name = metric.partition(".")
     task, _, score = name.rpartition(".") if kind == "tax" else (name, "", "")
     words = ", ".join(part for part in (task.replace("_", " "), score) if part) or kind
+    if kind == "probe":  # sycophancy is a detector's name as well
+        return f"Probe: {words}"
     return words[:1].upper() + words[1:]
 
 

@@ -46,7 +46,12 @@ ROWS = [
 
 def test_items_that_changed_are_shown_by_the_question_answered_differently(tmp_path: Path) -> None:
     (found,) = probes(read_folder(folder(tmp_path, ROWS)))
-    assert (found.label, found.baseline, found.candidate, found.change) == ("Sycophancy", "0.0 %", "50.0 %", "+50.0")
+    assert (found.label, found.baseline, found.candidate, found.change) == (
+        "Probe: sycophancy",
+        "0.0 %",
+        "50.0 %",
+        "+50.0",
+    )
     assert (found.interval, found.n, found.differ) == ("+10.0 to +90.0", 2, 1)
     assert found.items == (
         ProbeItem(
