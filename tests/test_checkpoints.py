@@ -7,6 +7,7 @@ import pytest
 
 from harness import fingerprint as fingerprints
 from harness.checkpoints import resolve, resolve_baseline
+from harness.convert import convert_gguf, smollm2_gguf
 from harness.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -109,3 +110,14 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
 def test_a_full_model_without_record_has_no_baseline(model: Path) -> None:
     with pytest.raises(UsageError, match="name the baseline"):
         resolve_baseline(resolve(str(model)))
+
+
+@pytest.mark.model
+def test_a_converted_file_does_not_tell_on_which_machine_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    folder = convert_gguf(smollm2_gguf())
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    # transformers notes there whether HF_HUB_OFFLINE was set, and the fingerprint covers the file.
+    assert settings["eos_token"] == "<|im_end|>" and not {"is_local", "local_files_only"} & settings.keys()
