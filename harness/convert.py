@@ -17,7 +17,7 @@ from .folders import cache_folder
 log = logging.getLogger(__name__)
 
 _HOW_READ = ("is_local", "local_files_only")
-"""What transformers writes into tokenizer_config.json about the machine (HF_HUB_OFFLINE); a fingerprint is the same on all."""
+"""Of tokenizer_config.json what depends on the machine (HF_HUB_OFFLINE): a fingerprint is the same on all."""
 
 
 def smollm2_gguf() -> Path:
