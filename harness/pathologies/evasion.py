@@ -28,7 +28,7 @@ from .evasive_phrases import (
     UNKNOWABLE,
 )
 from .finding import Finding, finding
-from .text import Analysis, count_words, excerpt, has_any, sentences
+from .text import Analysis, count_words, excerpt, has_any, letters, sentences
 from .wording import features, model
 
 _ANSWER_WORDS = 4
@@ -51,7 +51,11 @@ _SHORTEST, _GREETING_WORDS = 40, 4
 _BUT_ANSWERS = re.compile(
     r"\bi\b[^.!?]*(?:n't|\bnot)\b[^.!?]*,? but (?!i\b|i'|it\b|it's|there\b|you\b)(?:[\w']+,? ){4}|recommend it enough"
 )
-_LOG_ODDS, _LOG_ODDS_TEXT = 0.3, 1.0
+_LOG_ODDS, _LOG_ODDS_TEXT, _LOG_ODDS_TAKEN_UP = 0.3, 1.0, 1.25
+_TAKEN_UP = 1 / 3
+"""Of the longer words of the request, in the opening sentence: answers begin so ("To cut hair at home, you can …")."""
+_LONGER, _STEM = 4, 5
+"""Letters."""
 
 
 class Evasion:
@@ -142,14 +146,29 @@ def _worded(analysis: Analysis) -> Finding | None:
         return None
     fitted = model("evasion")
     score = fitted.score(features(analysis.lower))
-    # In a text that was asked for, "I" may be somebody else.
-    threshold = _LOG_ODDS_TEXT if TEXT_ASKED.search(analysis.asked) else _LOG_ODDS
-    if score < threshold or not analysis.sentences:
+    if score < _LOG_ODDS or not analysis.sentences or score < (threshold := _threshold(analysis)):
         return None
     worst = max(analysis.sentences, key=lambda s: fitted.score(features(analysis.lower[s.start : s.end])))
     span = (analysis.sentences[0].start, analysis.sentences[-1].end)
     reason = f"worded like an evasion: '{excerpt(worst.text.strip())}'"
     return finding(Evasion.name, "non_answer", analysis, span, reason, score=score, threshold=threshold)
+
+
+def _threshold(analysis: Analysis) -> float:
+    """The log-odds that the wording must have."""
+    if _takes_up(analysis):
+        return _LOG_ODDS_TAKEN_UP
+    # In a text that was asked for, "I" may be somebody else.
+    return _LOG_ODDS_TEXT if TEXT_ASKED.search(analysis.asked) else _LOG_ODDS
+
+
+def _takes_up(analysis: Analysis) -> bool:
+    asked, opening = _stems(analysis.asked.lower()), _stems(analysis.lower_sentences[0])
+    return len(asked & opening) >= max(1, _TAKEN_UP * len(asked))
+
+
+def _stems(lower: str) -> set[str]:
+    return {word[:_STEM] for word in letters(lower) if len(word) >= _LONGER}
 
 
 def _hedging(analysis: Analysis) -> Finding | None:
