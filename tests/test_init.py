@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def test_the_steps_run(workplace: Path, tiny_model: Path) -> None:
     (workplace / "gates.toml").write_text((STARTER / "gates.toml").read_text() + own)
     values = {"CANDIDATE": str(tiny_model), "BASELINE": str(tiny_model), "PROFILE": "small"}
     folders = {"HARNESS_RESULTS": "results", "GITHUB_STEP_SUMMARY": str(workplace / "summary.md")}
-    environment = {**os.environ, **values, **folders, "PYTEST_ADDOPTS": f"-p no:cacheprovider -c {os.devnull}"}
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # with the python of these tests
+    options = {"PATH": programs, "PYTEST_ADDOPTS": f"-p no:cacheprovider -c {os.devnull}"}
+    environment = {**os.environ, **values, **folders, **options}
 
     def execute(name: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", "-e", "-c", step(name)]
